@@ -1,0 +1,29 @@
+import type { Readable } from "node:stream";
+import type { Outputs } from "../kernel/output.ts";
+
+/** What the API asks of rooms it may not import; wired in `bin/`. */
+export interface ApiPorts {
+  logs: LogReader;
+  outputs: Outputs;
+  /** Output file of a build or of a release phase. */
+  buildOutputPath(buildId: string): string;
+  releaseOutputPath(releaseId: string): string;
+  /** The slug as a gzipped tar, made on the fly; null when the tree is gone. */
+  slugArchive(tree: string): Readable | null;
+  /** Folder of uploaded sources (`POST /sources`), one file a source. */
+  sourcesFolder: string;
+  /** Drops the build cache of an app (`DELETE /apps/:app/build-cache`). */
+  purgeCache(appId: string): Promise<void>;
+}
+
+export interface LogReader {
+  /**
+   * The last `lines` lines that pass the filter, oldest first, each as printed by `heroku logs`; then, with `tail`, what comes.
+   * `afterId` (Last-Event-ID) replaces the backlog by everything after that line. Ids grow within an app.
+   */
+  read(
+    appId: string,
+    filter: { source: string | null; process: string | null },
+    options: { lines: number; tail: boolean; afterId: number | null; signal: AbortSignal },
+  ): AsyncIterable<{ id: number; text: string }>;
+}

@@ -1,0 +1,79 @@
+import { createReadStream, existsSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+
+interface Live {
+  handle: FileHandle;
+  size: number;
+  tail: Promise<void>;
+  waiting: Set<() => void>;
+}
+
+/**
+ * Append-only text files that can be followed while they grow: the output of builds and release commands. A reader gets everything
+ * from the first byte, then what comes, and ends when the writer ends it.
+ */
+export class Outputs {
+  readonly #live = new Map<string, Live>();
+
+  /** Begins (truncates) the file at `path`, mode 0600. */
+  async begin(path: string): Promise<void> {
+    const handle = await open(path, "w", 0o600);
+    this.#live.set(path, { handle, size: 0, tail: Promise.resolve(), waiting: new Set() });
+  }
+
+  /** Appends; order is kept. Resolves when the bytes are in the file. No effect after `end`. */
+  async write(path: string, chunk: string | Buffer): Promise<void> {
+    const live = this.#live.get(path);
+    if (live === undefined) return;
+    const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    live.tail = live.tail.then(async () => {
+      await live.handle.write(bytes);
+      live.size += bytes.length;
+      wake(live);
+    });
+    await live.tail;
+  }
+
+  /** Ends the file: its followers finish. */
+  async end(path: string): Promise<void> {
+    const live = this.#live.get(path);
+    if (live === undefined) return;
+    await live.tail;
+    this.#live.delete(path);
+    wake(live);
+    await live.handle.close();
+  }
+
+  isLive(path: string): boolean {
+    return this.#live.has(path);
+  }
+
+  /** Everything in the file and, while it is being written, everything that comes. Ends at once when there is no such file. */
+  async *follow(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+    let offset = 0;
+    for (;;) {
+      const live = this.#live.get(path);
+      if (existsSync(path) && (live === undefined || live.size > offset)) {
+        for await (const chunk of createReadStream(path, { start: offset })) {
+          offset += (chunk as Buffer).length;
+          yield chunk as Buffer;
+        }
+      }
+      const still = this.#live.get(path);
+      if (live === undefined || signal?.aborted === true) return;
+      // Ended meanwhile: once more round, to read the last bytes.
+      if (still === undefined) continue;
+      if (still.size > offset) continue;
+      await new Promise<void>((resolve) => {
+        still.waiting.add(resolve);
+        signal?.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+}
+
+function wake(live: Live): void {
+  const waiting = [...live.waiting];
+  live.waiting.clear();
+  for (const resume of waiting) resume();
+}

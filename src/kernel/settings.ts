@@ -1,0 +1,86 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Secret } from "./secret.ts";
+
+/** What the operator may set, from the environment only. Ports are TCP ports; `home` is the folder of all data. */
+export interface Settings {
+  home: string;
+  port: number;
+  tlsPort: number;
+  /** TLS port of `heroku run` (rendezvous protocol): one above the TLS port. */
+  rendezvousPort: number;
+  domain: string;
+  adminEmail: string;
+  adminPassword: Secret | null;
+  driver: "oci" | "process" | null;
+  databaseUrl: Secret | null;
+}
+
+/** All problems of an environment at once. */
+export class SettingsError extends Error {
+  override name = "SettingsError";
+  readonly problems: string[];
+
+  constructor(problems: string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+const HIGHEST_PORT = 65_535;
+const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const MIN_PASSWORD_LENGTH = 8;
+
+/** Reads the settings of `env`; throws a `SettingsError` that names every wrong value. */
+export function readSettings(env: Record<string, string | undefined>, isRoot: boolean): Settings {
+  const problems: string[] = [];
+  const port = (name: string, fallback: number): number => {
+    const text = env[name];
+    if (text === undefined || text === "") return fallback;
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= 1 && value <= HIGHEST_PORT) return value;
+    problems.push(`${name} is "${text}": it must be a TCP port from 1 to ${HIGHEST_PORT}.`);
+    return fallback;
+  };
+  const httpPort = port("ZARPA_PORT", 8080);
+  const tlsPort = port("ZARPA_TLS_PORT", 8443);
+  if (httpPort === tlsPort) problems.push(`ZARPA_PORT and ZARPA_TLS_PORT are both ${tlsPort}: they must differ.`);
+  if (tlsPort === HIGHEST_PORT || tlsPort + 1 === httpPort) {
+    problems.push(`ZARPA_TLS_PORT is ${tlsPort}: the port above it must be free for heroku run.`);
+  }
+  const home = env["ZARPA_HOME"] || defaultHome(env, isRoot);
+  if (!home.startsWith("/")) problems.push(`ZARPA_HOME is "${home}": it must be an absolute path.`);
+  const domain = env["ZARPA_DOMAIN"] || "localhost";
+  if (!DOMAIN.test(domain)) problems.push(`ZARPA_DOMAIN is "${domain}": it must be a host name in lower case, without port.`);
+  const adminEmail = env["ZARPA_ADMIN_EMAIL"] || "admin@localhost";
+  if (!/^[^\s@]+@[^\s@]+$/.test(adminEmail)) problems.push(`ZARPA_ADMIN_EMAIL is "${adminEmail}": it must be an e-mail address.`);
+  const password = env["ZARPA_ADMIN_PASSWORD"];
+  if (password !== undefined && password !== "" && password.length < MIN_PASSWORD_LENGTH) {
+    problems.push(`ZARPA_ADMIN_PASSWORD is too short: it must have ${MIN_PASSWORD_LENGTH} characters or more.`);
+  }
+  const driver = env["ZARPA_DRIVER"] || null;
+  if (driver !== null && driver !== "oci" && driver !== "process") {
+    problems.push(`ZARPA_DRIVER is "${driver}": it must be oci or process.`);
+  }
+  const databaseUrl = env["DATABASE_URL"] || null;
+  if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
+    problems.push("DATABASE_URL must begin with postgres:// or postgresql://.");
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  return {
+    home,
+    port: httpPort,
+    tlsPort,
+    rendezvousPort: tlsPort + 1,
+    domain,
+    adminEmail: adminEmail.toLowerCase(),
+    adminPassword: password ? new Secret(password) : null,
+    driver: driver as Settings["driver"],
+    databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
+  };
+}
+
+function defaultHome(env: Record<string, string | undefined>, isRoot: boolean): string {
+  if (isRoot) return "/var/lib/zarpa";
+  return join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "zarpa");
+}

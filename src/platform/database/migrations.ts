@@ -1,0 +1,89 @@
+import { type Kysely, type Migration, sql } from "kysely";
+
+const FOUNDATION = `
+create table accounts (
+  id uuid primary key, email text not null unique, name text, password_hash text not null, is_admin boolean not null default false,
+  created_at timestamptz not null, updated_at timestamptz not null, last_login timestamptz);
+
+create table authorizations (
+  id uuid primary key, account_id uuid not null references accounts on delete cascade, description text not null, scope jsonb not null,
+  token_digest bytea not null unique, token_prefix text not null, token_suffix text not null, client_id text,
+  expires_at timestamptz, created_at timestamptz not null, updated_at timestamptz not null);
+create index on authorizations (account_id);
+
+create table keys (
+  id uuid primary key, account_id uuid not null references accounts on delete cascade, public_key text not null,
+  fingerprint text not null, comment text, created_at timestamptz not null, updated_at timestamptz not null,
+  unique (account_id, fingerprint));
+
+create table apps (
+  id uuid primary key, number integer generated always as identity unique, name text not null unique,
+  owner_id uuid not null references accounts, region text not null, stack text not null, build_stack text not null,
+  maintenance boolean not null default false, buildpack_provided_description text, repo_size bigint, slug_size bigint,
+  config bytea not null, released_at timestamptz, created_at timestamptz not null, updated_at timestamptz not null);
+create index on apps (owner_id);
+
+create table collaborators (
+  id uuid primary key, app_id uuid not null references apps on delete cascade,
+  account_id uuid not null references accounts on delete cascade, role text not null,
+  created_at timestamptz not null, updated_at timestamptz not null, unique (app_id, account_id));
+create index on collaborators (account_id);
+
+create table buildpack_installations (
+  app_id uuid not null references apps on delete cascade, ordinal integer not null, url text not null, name text not null,
+  primary key (app_id, ordinal));
+
+create table features (
+  owner_id uuid not null, name text not null, enabled boolean not null,
+  created_at timestamptz not null, updated_at timestamptz not null, primary key (owner_id, name));
+
+create table domains (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, hostname text not null unique, kind text not null,
+  created_at timestamptz not null, updated_at timestamptz not null);
+create index on domains (app_id);
+
+create table sources (
+  id uuid primary key, account_id uuid not null references accounts on delete cascade, app_id uuid, created_at timestamptz not null);
+
+create table slugs (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, checksum text not null, tree text not null,
+  size bigint not null, stack text not null, commit text, commit_description text, buildpack_provided_description text,
+  process_types jsonb not null, created_at timestamptz not null, updated_at timestamptz not null);
+create index on slugs (app_id);
+
+create table releases (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, version integer not null,
+  account_id uuid not null references accounts, description text not null, status text not null, current boolean not null,
+  slug_id uuid references slugs, config bytea not null, output_token text,
+  created_at timestamptz not null, updated_at timestamptz not null, unique (app_id, version));
+create unique index one_current_release on releases (app_id) where current;
+
+create table builds (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, account_id uuid not null references accounts,
+  status text not null, stack text not null, source_kind text not null, source_location text not null, source_checksum text,
+  source_version text, source_version_description text, buildpacks jsonb not null, slug_id uuid references slugs on delete set null,
+  release_id uuid references releases on delete set null, output_token text not null,
+  created_at timestamptz not null, updated_at timestamptz not null, finished_at timestamptz);
+create index on builds (app_id, created_at);
+
+create table formations (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, type text not null, quantity integer not null,
+  size text not null, command text not null, created_at timestamptz not null, updated_at timestamptz not null, unique (app_id, type));
+
+create table dynos (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, release_id uuid not null references releases on delete cascade,
+  type text not null, name text not null, size text not null, command text not null, state text not null, kind text not null,
+  attach boolean not null default false, force_no_tty boolean not null default false, env jsonb not null default '{}',
+  attach_digest bytea, stop_requested boolean not null default false, exit_code integer, crashes integer not null default 0,
+  restart_at timestamptz, address text, port integer, created_at timestamptz not null, updated_at timestamptz not null);
+create index on dynos (app_id) where state <> 'down';
+`;
+
+/** Every schema change ever, in order; a landed one is never edited. */
+export const migrations: Record<string, Migration> = {
+  "0001_foundation": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(FOUNDATION).execute(db);
+    },
+  },
+};

@@ -1,0 +1,163 @@
+/** Where a dyno runs: containers by an OCI runtime, or plain processes. One shared test suite holds for all drivers. */
+export interface Driver {
+  readonly name: "oci" | "process";
+  /** What this driver does not isolate, in one line for the operator; null when nothing is missing. */
+  readonly warning: string | null;
+  /**
+   * Starts the program and returns once it runs. It outlives the control plane. Its output goes to `spec.logPath`
+   * in the format that `logFormat` names; its exit is told by `watch`.
+   */
+  start(spec: DynoSpec): Promise<StartedDyno>;
+  readonly logFormat: "k8s" | "plain";
+  /** SIGTERM (or another) to every process of the dyno but its init. No error when it is gone. */
+  signal(dynoId: string, signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): Promise<void>;
+  /** Whether something listens on the dyno's port, without connecting to it. */
+  isListening(dyno: StartedDyno, port: number): Promise<boolean>;
+  /** Everything this driver runs or has seen exit and has not yet removed: also what a former control plane started. */
+  list(): Promise<ObservedDyno[]>;
+  /** Calls back with each exit; the returned function ends the watching. */
+  watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void;
+  /** Removes what is left of an exited dyno: writable layer, mounts, network. The log stays until `logplex` has read it. */
+  remove(dynoId: string): Promise<void>;
+  /** Runs in the foreground with a terminal or pipes, for `heroku run`. Ends with the control plane. */
+  attach(spec: DynoSpec, terminal: { columns: number; rows: number } | null): Promise<AttachedDyno>;
+}
+
+export interface DynoSpec {
+  dynoId: string;
+  app: { id: string; name: string; uid: number };
+  /** `web.1`. */
+  name: string;
+  /** Folder `<slugs>/<tree>/root`, holding `app/`; null: an app without a slug (an empty `/app`). */
+  slugRoot: string | null;
+  stack: string;
+  /** Run by bash, after `.profile.d/*.sh` and `.profile`. */
+  command: string;
+  /** Complete, but for HOME and PORT's value with drivers that choose the port themselves. */
+  env: Record<string, string>;
+  /** Web dynos: which port to bind. The process driver may choose another one: see `StartedDyno.port`. */
+  port: number | null;
+  size: DynoLimits;
+  logPath: string;
+}
+
+export interface DynoLimits {
+  memoryBytes: number;
+  /** Relative weight: 1 = one standard share. */
+  cpuShare: number;
+  maxProcesses: number;
+}
+
+export interface StartedDyno {
+  dynoId: string;
+  /** Where the router reaches it. */
+  address: string;
+  port: number | null;
+  /** Host pid of the dyno's first process. */
+  pid: number;
+}
+
+export interface ObservedDyno {
+  dynoId: string;
+  running: boolean;
+  exitCode: number | null;
+  started: StartedDyno | null;
+}
+
+export interface AttachedDyno {
+  /** Raw output (the terminal's, or stdout and stderr together). */
+  onOutput(listener: (chunk: Buffer) => void): void;
+  write(chunk: Buffer): void;
+  /** End of input: closes stdin, or sends Ctrl-D to the terminal. */
+  end(): void;
+  signal(signal: "SIGHUP" | "SIGTERM" | "SIGKILL"): Promise<void>;
+  exited: Promise<{ exitCode: number }>;
+}
+
+/** What should run for one app. */
+export interface DesiredApp {
+  app: { id: string; name: string; uid: number };
+  maintenance: boolean;
+  hosts: string[];
+  /** Null before the first release with a slug: nothing runs. */
+  release: DesiredRelease | null;
+  formation: { type: string; quantity: number; size: string; command: string }[];
+}
+
+export interface DesiredRelease {
+  id: string;
+  version: number;
+  slugRoot: string | null;
+  stack: string;
+  config: Record<string, string>;
+}
+
+export type DynoState = "created" | "starting" | "up" | "idle" | "stopping" | "down" | "crashed";
+
+/** A dyno instance as stored. */
+export interface DynoRecord {
+  id: string;
+  app_id: string;
+  release_id: string;
+  type: string;
+  name: string;
+  size: string;
+  command: string;
+  state: DynoState;
+  kind: string;
+  attach: boolean;
+  force_no_tty: boolean;
+  env: Record<string, string>;
+  attach_digest: Buffer | null;
+  stop_requested: boolean;
+  crashes: number;
+  restart_at: Date | null;
+  address: string | null;
+  port: number | null;
+  created_at: Date;
+  updated_at: Date;
+}
+
+/** Desired state in, observed state out; `platform/` implements it over its rows. */
+export interface FormationStore {
+  /** Ids of all apps, for the full pass. */
+  appIds(): Promise<string[]>;
+  /** Null: the app is gone, everything of it stops. */
+  desired(appId: string): Promise<DesiredApp | null>;
+  /** A release that is not the current one, for dynos of the release phase. */
+  release(releaseId: string): Promise<DesiredRelease | null>;
+  /** Instances that are not `down`. */
+  dynos(appId: string): Promise<DynoRecord[]>;
+  insert(dyno: DynoRecord): Promise<void>;
+  update(
+    dynoId: string,
+    patch: Partial<Pick<DynoRecord, "state" | "crashes" | "restart_at" | "address" | "port">> & { exit_code?: number },
+  ): Promise<void>;
+  limits(size: string): DynoLimits;
+}
+
+/** Where the runtime's own lines go (`heroku[web.1]: State changed from starting to up`), and whose output is read. */
+export interface DynoLog {
+  say(line: { appId: string; process: string; message: string }): void;
+  /** From now on carry the dyno's output file to the app's log (`app[web.1]`); survives rotation. */
+  follow(output: { dynoId: string; appId: string; process: string; path: string; format: "k8s" | "plain" }): void;
+  /** The dyno has exited: read the rest, then forget and delete the file. */
+  finish(dynoId: string): Promise<void>;
+}
+
+/** What the router is told after each pass. */
+export interface RoutePublisher {
+  publish(app: AppRoute): void;
+  withdraw(appId: string): void;
+}
+
+export interface AppRoute {
+  app: { id: string; name: string };
+  hosts: string[];
+  /**
+   * `up`: choose one of the backends; `booting`: hold the request (H20 after 75 s); `crashed`: H10; `none`: H14; `maintenance`: H80;
+   * `blank`: nothing deployed yet, a welcome page (H81).
+   */
+  state: "up" | "booting" | "crashed" | "none" | "maintenance" | "blank";
+  backends: { dyno: string; address: string; port: number }[];
+}
