@@ -1,0 +1,41 @@
+import type { Selectable } from "kysely";
+import { isId } from "../kernel/ids.ts";
+import { Refusal } from "../kernel/refusal.ts";
+import type { Platform } from "./context.ts";
+import type { Apps } from "./database/tables.ts";
+import type { Identity } from "./identity.ts";
+
+export type AppRow = Selectable<Apps>;
+
+/** An app as the API finds it: its row and its owner's e-mail address. */
+export type FoundApp = AppRow & { owner_email: string };
+
+/**
+ * `use`: see, deploy, configure, scale, as every collaborator may. `own`: what Heroku leaves to the owner: delete, rename, share.
+ * https://devcenter.heroku.com/articles/collaborating
+ */
+export type Access = "use" | "own";
+
+/** The app of that name or id, if `identity` has the right to it: owner, collaborator (`use` only) or admin. */
+export async function findApp(ctx: Platform, nameOrId: string, identity: Identity, access: Access = "use"): Promise<FoundApp> {
+  const row = await ctx.db
+    .selectFrom("apps")
+    .innerJoin("accounts", "accounts.id", "apps.owner_id")
+    .leftJoin("collaborators", (join) =>
+      join.onRef("collaborators.app_id", "=", "apps.id").on("collaborators.account_id", "=", identity.accountId),
+    )
+    .selectAll("apps")
+    .select(["accounts.email as owner_email", "collaborators.id as collaborator_id"])
+    .where(isId(nameOrId) ? "apps.id" : "apps.name", "=", nameOrId)
+    .executeTakeFirst();
+  if (row === undefined) throw new Refusal("not_found", "Couldn't find that app.", { resource: "app" });
+  const { collaborator_id, ...app } = row;
+  if (app.owner_id === identity.accountId || identity.isAdmin) return app;
+  if (collaborator_id === null) {
+    throw new Refusal("forbidden", `You do not have access to the app ${app.name}.`, { resource: "app" });
+  }
+  if (access === "own") {
+    throw new Refusal("forbidden", `Only the owner of ${app.name} may do that.`, { resource: "app" });
+  }
+  return app;
+}
