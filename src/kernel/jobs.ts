@@ -1,0 +1,121 @@
+import { Logger, makeWorkerUtils, run, runMigrations } from "graphile-worker";
+import { sql } from "kysely";
+import type { Queryable } from "./database.ts";
+import type { Journal } from "./journal.ts";
+
+/** What a job is given: small and of JSON; everything else is read from the database when it runs. */
+export type JobPayload = Record<string, string | number | boolean | null>;
+
+export interface JobOptions {
+  /** Jobs of one named queue run one after another, in the order they were added. */
+  queue?: string;
+  /** Tries in all, with growing pauses between them; 25 when left out. 1: never again, whatever interrupts it. */
+  maxAttempts?: number;
+  /** A waiting job with this key is replaced. */
+  jobKey?: string;
+}
+
+export type JobHandler = (payload: JobPayload, run: { signal: AbortSignal; attempt: number }) => Promise<void>;
+
+export interface JobsOptions {
+  connectionString: string;
+  /** Job name → what does it. A handler that throws is tried again later; its fault is journalled. */
+  handlers: Record<string, JobHandler>;
+  /** Most jobs at once. */
+  concurrency: number;
+  journal: Journal;
+}
+
+export interface Jobs {
+  /** Takes no further job, aborts the signal of running ones after half a second and waits for their handlers to end. */
+  stop(): Promise<void>;
+}
+
+/** New jobs wake the workers by a notification; this is for jobs whose next try has come. */
+const POLL_INTERVAL_MS = 5_000;
+const ABORT_AFTER_MS = 500;
+const SCHEMA = "graphile_worker";
+
+/** Creates or updates the tables of the job queue (graphile-worker's own schema in the same database). */
+export async function migrateJobs(connectionString: string): Promise<void> {
+  await runMigrations({ connectionString, schema: SCHEMA, logger: silentLogger() });
+}
+
+/**
+ * Adds a job in the caller's transaction: it exists exactly when the rows it is about do. It starts within milliseconds after the
+ * commit.
+ */
+export async function addJob<Tables>(
+  trx: Queryable<Tables>,
+  name: string,
+  payload: JobPayload,
+  options: JobOptions = {},
+): Promise<void> {
+  await sql`select graphile_worker.add_job(
+    identifier => ${name}::text, payload => ${JSON.stringify(payload)}::json, queue_name => ${options.queue ?? null}::text,
+    max_attempts => ${options.maxAttempts ?? null}::int, job_key => ${options.jobKey ?? null}::text)`.execute(trx);
+}
+
+/**
+ * Starts the workers. There is one control plane, so whatever is locked now was locked by one that died: those jobs are released and,
+ * when they have tries left, run again at once (graphile-worker by itself would wait four hours).
+ */
+export async function startJobs(options: JobsOptions): Promise<Jobs> {
+  const { connectionString, handlers, concurrency, journal } = options;
+  const logger = journalLogger(journal);
+  await releaseDeadWorkers(connectionString, logger);
+  const runner = await run({
+    connectionString,
+    schema: SCHEMA,
+    logger,
+    noHandleSignals: true,
+    concurrency,
+    maxPoolSize: 3,
+    pollInterval: POLL_INTERVAL_MS,
+    preset: { worker: { gracefulShutdownAbortTimeout: ABORT_AFTER_MS } },
+    parsedCronItems: [],
+    taskList: Object.fromEntries(
+      Object.entries(handlers).map(([name, handle]) => [
+        name,
+        async (payload, helpers) =>
+          await handle(payload as JobPayload, { signal: helpers.abortSignal, attempt: helpers.job.attempts }),
+      ]),
+    ),
+  });
+  let stopping = false;
+  runner.promise.catch((error: unknown) => {
+    if (!stopping) journal.fault("the job workers ended", error);
+  });
+  return {
+    stop: async () => {
+      stopping = true;
+      await runner.stop();
+    },
+  };
+}
+
+async function releaseDeadWorkers(connectionString: string, logger: Logger): Promise<void> {
+  const utils = await makeWorkerUtils({ connectionString, schema: SCHEMA, logger });
+  try {
+    await utils.withPgClient(
+      async (client) =>
+        await client.query(`select ${SCHEMA}.force_unlock_workers(array(
+          select distinct locked_by from ${SCHEMA}.jobs where locked_by is not null))`),
+    );
+    await utils.cleanup({ tasks: ["DELETE_PERMAFAILED_JOBS", "GC_JOB_QUEUES"] });
+  } finally {
+    await utils.release();
+  }
+}
+
+function silentLogger(): Logger {
+  return new Logger(() => () => {});
+}
+
+/** graphile-worker tells of every step; only its warnings and errors are notable. */
+function journalLogger(journal: Journal): Logger {
+  return new Logger((scope) => (level, message, meta) => {
+    if (level === "error") journal.fault("job", meta?.["error"] ?? message, { task: scope.taskIdentifier, message });
+    if (level === "warning") journal.note("job", { message });
+  });
+}
