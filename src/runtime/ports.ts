@@ -67,6 +67,9 @@ export interface ObservedDyno {
 export interface AttachedDyno {
   /** Raw output (the terminal's, or stdout and stderr together). */
   onOutput(listener: (chunk: Buffer) => void): void;
+  /** Back-pressure of a slow client: no output is read from the program until `resume`. */
+  pause(): void;
+  resume(): void;
   write(chunk: Buffer): void;
   /** End of input: closes stdin, or sends Ctrl-D to the terminal. */
   end(): void;
@@ -140,14 +143,23 @@ export interface FormationStore {
 export interface DynoLog {
   say(line: { appId: string; process: string; message: string }): void;
   /** From now on carry the dyno's output file to the app's log (`app[web.1]`); survives rotation. */
-  follow(output: { dynoId: string; appId: string; process: string; path: string; format: "k8s" | "plain" }): void;
+  follow(output: {
+    dynoId: string;
+    appId: string;
+    process: string;
+    path: string;
+    format: "k8s" | "plain";
+    /** Is given each line as well, without its newline: the output of release phases. */
+    onLine?: (message: string) => void;
+  }): void;
   /** The dyno has exited: read the rest, then forget and delete the file. */
   finish(dynoId: string): Promise<void>;
 }
 
 /** What the router is told after each pass. */
 export interface RoutePublisher {
-  publish(app: AppRoute): void;
+  /** With a promise, old dynos are stopped only after it has resolved: the router has the new table by then. */
+  publish(app: AppRoute): void | Promise<void>;
   withdraw(appId: string): void;
 }
 
