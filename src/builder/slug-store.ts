@@ -1,0 +1,145 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { Worker } from "node:worker_threads";
+import { newId } from "../kernel/ids.ts";
+import { runCommand } from "../kernel/command.ts";
+import type { CachedTree, Sealed } from "./seal.ts";
+import type { SlugTask } from "./slug-worker.ts";
+
+const TREE = /^[0-9a-f]{64}$/;
+/** Heroku's limit of a slug (Dev Center, "Slug Size"). */
+export const MAX_SLUG_BYTES = 500 * 1024 * 1024;
+
+export interface SealRequest {
+  /** The build folder, of the same file system as the store; it becomes the slug's `app` folder, whatever the answer. */
+  folder: string;
+  owner: number;
+  cached: CachedTree[];
+  /** File that keeps what is known of the app's last slug. */
+  record: string;
+  maxBytes?: number;
+}
+
+/** Slugs by content: `<slugs>/<tree>/root/app/…` with `<tree>` the SHA-256 of the manifest beside it. What is stored never changes. */
+export interface SlugStore {
+  /** Starts the thread of the next `seal` before it is needed: that takes as long as sealing a small app. */
+  warmUp(): void;
+  /** Makes a slug of a build folder without copying what has not changed. */
+  seal(request: SealRequest): Promise<Sealed>;
+  /** Folder that holds `app/`: the drivers' `slugRoot`. */
+  root(tree: string): string;
+  /** A gzip tar of `./app`, made on demand. */
+  archive(tree: string): Readable;
+  /** What differs from the manifest; empty: all is right. */
+  verify(tree: string): Promise<string[]>;
+  list(): Promise<string[]>;
+  /** Removes a slug that no release and no dyno uses any more. */
+  remove(tree: string): Promise<void>;
+  /** Removes what an interrupted process left half made; when nothing builds, at start. */
+  sweep(): Promise<void>;
+}
+
+export function createSlugStore(slugs: string): SlugStore {
+  const placeOf = (tree: string): string => {
+    if (!TREE.test(tree)) throw new Error(`"${tree}" is not the name of a slug`);
+    return join(slugs, tree);
+  };
+  let warm: Worker | null = null;
+  const inThread = async (task: SlugTask): Promise<unknown> => {
+    const worker = warm ?? newThread();
+    warm = null;
+    worker.ref();
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+    worker.postMessage(task);
+    const [answer] = (await once(worker, "message")) as [unknown];
+    return answer;
+  };
+  return {
+    warmUp() {
+      warm ??= newThread();
+    },
+    async seal(request) {
+      await mkdir(slugs, { recursive: true, mode: 0o711 });
+      const slot = join(slugs, `.new-${newId()}`);
+      await mkdir(join(slot, "root"), { recursive: true, mode: 0o755 });
+      await chmod(join(slot, "root"), 0o755);
+      try {
+        await rename(request.folder, join(slot, "root", "app"));
+        const changeOwner = process.getuid?.() === 0;
+        const { owner, cached, record, maxBytes = MAX_SLUG_BYTES } = request;
+        const sealed = (await inThread({
+          kind: "seal",
+          order: { slugs, slot, owner, changeOwner, cached, record, maxBytes },
+        })) as Sealed;
+        if (sealed.ok) flushSoon(slugs);
+        return sealed;
+      } finally {
+        // Only after a refusal or a fault something is left.
+        if (existsSync(slot)) await removeTree(slot);
+      }
+    },
+    root: (tree) => join(placeOf(tree), "root"),
+    archive(tree) {
+      const argv = [
+        "--create",
+        "--gzip",
+        "--owner=0",
+        "--group=0",
+        "--numeric-owner",
+        "-C",
+        join(placeOf(tree), "root"),
+        "./app",
+      ];
+      const tar = spawn("tar", argv, { stdio: ["ignore", "pipe", "ignore"] });
+      tar.on("error", (error) => tar.stdout.destroy(error));
+      tar.on("exit", (code) => {
+        if (code !== 0) tar.stdout.destroy(new Error(`tar ended with status ${code}`));
+      });
+      return tar.stdout;
+    },
+    verify: async (tree) => {
+      placeOf(tree);
+      return (await inThread({ kind: "verify", slugs, tree })) as string[];
+    },
+    list: async () => (await names(slugs)).filter((name) => TREE.test(name)),
+    async remove(tree) {
+      const trash = join(slugs, `.old-${newId()}`);
+      const found = await stat(placeOf(tree)).catch(() => null);
+      if (found === null) return;
+      await rename(placeOf(tree), trash);
+      await removeTree(trash);
+    },
+    async sweep() {
+      for (const name of await names(slugs)) if (/^\.(new|old)-/.test(name)) await removeTree(join(slugs, name));
+    },
+  };
+}
+
+/** Removes a folder that users have filled, however deep; links are not followed. */
+export async function removeTree(path: string): Promise<void> {
+  const { exitCode, stderr } = await runCommand(["rm", "-rf", "--one-file-system", "--", path]);
+  if (exitCode !== 0)
+    await rm(path, { recursive: true, force: true }).catch(() => Promise.reject(new Error(stderr.slice(0, 500))));
+}
+
+/** After a power cut a stored slug must be whole: the file system is asked to write, but nobody waits for it. */
+function flushSoon(folder: string): void {
+  spawn("sync", ["--file-system", folder], { stdio: "ignore" }).on("error", () => {});
+}
+
+function newThread(): Worker {
+  const worker = new Worker(new URL("./slug-worker.ts", import.meta.url));
+  worker.unref();
+  return worker;
+}
+
+async function names(folder: string): Promise<string[]> {
+  return await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+}
