@@ -38,6 +38,8 @@ export interface Sandbox {
 export interface SandboxCommand {
   /** Unique, `[a-z0-9-]`. */
   id: string;
+  /** `BuildOrder.stack`: whose root file system the command sees. */
+  stack: string;
   argv: string[];
   env: Record<string, string>;
   cwd: string;
