@@ -56,6 +56,13 @@ export async function addJob<Tables>(
     max_attempts => ${options.maxAttempts ?? null}::int, job_key => ${options.jobKey ?? null}::text)`.execute(trx);
 }
 
+/** Keys of the jobs that will run once the workers are started; not of those that a dead control plane tried for the last time. */
+export async function waitingJobKeys<Tables>(db: Queryable<Tables>): Promise<Set<string>> {
+  const { rows } = await sql<{ key: string }>`
+    select key from graphile_worker.jobs where key is not null and attempts < max_attempts`.execute(db);
+  return new Set(rows.map((row) => row.key));
+}
+
 /**
  * Starts the workers. There is one control plane, so whatever is locked now was locked by one that died: those jobs are released and,
  * when they have tries left, run again at once (graphile-worker by itself would wait four hours).

@@ -25,6 +25,8 @@ export interface PlatformEvents {
   appChanged(appId: string): void;
   /** The app's hosts or maintenance mode changed: publish its routes. */
   routesChanged(appId: string): void;
+  /** Somebody ended a build that waits or runs: the builder is to stop it. */
+  buildCancelled(buildId: string): void;
   /** The app is gone: stop its dynos, then remove repository, caches, logs and routes. */
   appDestroyed(app: { id: string; name: string }): void;
 }

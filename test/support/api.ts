@@ -24,6 +24,7 @@ export interface RecordedEvents extends PlatformEvents {
   changed: string[];
   routed: string[];
   destroyed: { id: string; name: string }[];
+  cancelled: string[];
 }
 
 export function recordEvents(): RecordedEvents {
@@ -32,10 +33,12 @@ export function recordEvents(): RecordedEvents {
     changed: [],
     routed: [],
     destroyed: [],
+    cancelled: [],
     log: (line) => events.logged.push(`${line.source}[${line.process}]: ${line.message}`),
     appChanged: (appId) => events.changed.push(appId),
     routesChanged: (appId) => events.routed.push(appId),
     appDestroyed: (app) => events.destroyed.push(app),
+    buildCancelled: (buildId) => events.cancelled.push(buildId),
   };
   return events;
 }
