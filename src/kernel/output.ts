@@ -14,11 +14,17 @@ interface Live {
  */
 export class Outputs {
   readonly #live = new Map<string, Live>();
+  readonly #beginning = new Map<string, Promise<void>>();
 
-  /** Begins (truncates) the file at `path`, mode 0600. */
+  /** Begins (truncates) the file at `path`, mode 0600. No effect on one that is being written already. */
   async begin(path: string): Promise<void> {
-    const handle = await open(path, "w", 0o600);
-    this.#live.set(path, { handle, size: 0, tail: Promise.resolve(), waiting: new Set() });
+    if (this.#live.has(path)) return;
+    let beginning = this.#beginning.get(path);
+    if (beginning === undefined) {
+      beginning = this.#open(path).finally(() => this.#beginning.delete(path));
+      this.#beginning.set(path, beginning);
+    }
+    await beginning;
   }
 
   /** Appends; order is kept. Resolves when the bytes are in the file. No effect after `end`. */
@@ -48,9 +54,16 @@ export class Outputs {
     return this.#live.has(path);
   }
 
+  async #open(path: string): Promise<void> {
+    const handle = await open(path, "w", 0o600);
+    this.#live.set(path, { handle, size: 0, tail: Promise.resolve(), waiting: new Set() });
+  }
+
   /** Everything in the file and, while it is being written, everything that comes. Ends at once when there is no such file. */
   async *follow(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
     let offset = 0;
+    let resume = (): void => {};
+    signal?.addEventListener("abort", () => resume(), { once: true });
     for (;;) {
       const live = this.#live.get(path);
       if (existsSync(path) && (live === undefined || live.size > offset)) {
@@ -65,8 +78,8 @@ export class Outputs {
       if (still === undefined) continue;
       if (still.size > offset) continue;
       await new Promise<void>((resolve) => {
+        resume = resolve;
         still.waiting.add(resolve);
-        signal?.addEventListener("abort", () => resolve(), { once: true });
       });
     }
   }
