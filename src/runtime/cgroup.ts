@@ -1,0 +1,118 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../kernel/clock.ts";
+import { sendSignal } from "./host-process.ts";
+import type { DynoLimits } from "./ports.ts";
+
+const ROOT = "/sys/fs/cgroup";
+/** cgroup v1: one tree for each controller. These are the ones that limit, and the one that systemd counts by. */
+const V1_CONTROLLERS = ["pids", "memory", "cpu", "systemd", "unified"];
+const STANDARD_SHARES = 1024;
+const KILL_ROUND_MILLISECONDS = 10;
+const KILL_ROUNDS = 500;
+
+/**
+ * The control groups of one installation: `/<slice>/<name>` in each tree, for hosts with cgroup v2 and with v1 (or both: then the
+ * controllers are in v1).
+ */
+export class Cgroups {
+  readonly version: 1 | 2;
+  readonly slice: string;
+  readonly #trees: string[];
+  readonly #clock: Clock;
+
+  constructor(slice: string, clock: Clock) {
+    this.slice = slice;
+    this.#clock = clock;
+    this.version = existsSync(join(ROOT, "cgroup.controllers")) ? 2 : 1;
+    this.#trees = this.version === 2 ? [ROOT] : V1_CONTROLLERS.map((name) => join(ROOT, name)).filter((tree) => existsSync(tree));
+  }
+
+  /** Whether swap can be limited, which OCI runtimes otherwise refuse to be asked for. */
+  get limitsSwap(): boolean {
+    if (this.version === 1) return existsSync(join(ROOT, "memory", "memory.memsw.limit_in_bytes"));
+    return existsSync(join(ROOT, this.slice, "monitors", "memory.swap.max"));
+  }
+
+  /** What a process of the group sees as its path, and the OCI runtime is told. */
+  path(name: string): string {
+    return `/${this.slice}/${name}`;
+  }
+
+  /** Makes a group without limits, and returns the files a process writes its id to in order to join it. */
+  async create(name: string): Promise<string[]> {
+    const files: string[] = [];
+    for (const tree of this.#trees) {
+      if (this.version === 2) await this.#delegate(tree);
+      await mkdir(join(tree, this.slice, name), { recursive: true });
+      files.push(join(tree, this.slice, name, "cgroup.procs"));
+    }
+    return files;
+  }
+
+  /** Like `create`, with the dyno's limits. A limit the kernel does not know is left out. */
+  async createLimited(name: string, limits: DynoLimits): Promise<string[]> {
+    const files = await this.create(name);
+    const set = async (controller: string, file: string, value: number): Promise<void> => {
+      const folder = this.version === 2 ? join(ROOT, this.slice, name) : join(ROOT, controller, this.slice, name);
+      await writeFile(join(folder, file), String(value)).catch(() => {});
+    };
+    await set("pids", "pids.max", limits.maxProcesses);
+    await set("memory", this.version === 2 ? "memory.max" : "memory.limit_in_bytes", limits.memoryBytes);
+    if (this.version === 2) await set("cpu", "cpu.weight", Math.max(1, Math.min(10_000, Math.round(100 * limits.cpuShare))));
+    else await set("cpu", "cpu.shares", Math.max(2, Math.round(STANDARD_SHARES * limits.cpuShare)));
+    return files;
+  }
+
+  /** Ids of the processes in the group; empty when it does not exist. */
+  async processes(name: string): Promise<number[]> {
+    for (const tree of this.#trees) {
+      const text = await readFile(join(tree, this.slice, name, "cgroup.procs"), "utf8").catch(() => null);
+      if (text !== null) return text.split("\n").filter(Boolean).map(Number);
+    }
+    return [];
+  }
+
+  /** Ends every process of the group, and resolves when none is left. Nothing forks out of it: no new process is allowed first. */
+  async kill(name: string): Promise<void> {
+    const tree = this.#trees[0];
+    if (tree === undefined) return;
+    const folder = join(tree, this.slice, name);
+    await writeFile(join(folder, "pids.max"), "0").catch(() => {});
+    await writeFile(join(folder, "cgroup.kill"), "1").catch(() => {});
+    for (let round = 0; round < KILL_ROUNDS; round += 1) {
+      const pids = await this.processes(name);
+      if (pids.length === 0) return;
+      for (const pid of pids) sendSignal(pid, "SIGKILL");
+      await this.#clock.sleep(KILL_ROUND_MILLISECONDS);
+    }
+    throw new Error(`processes of ${this.path(name)} do not end: ${(await this.processes(name)).join(" ")}`);
+  }
+
+  /** How many processes of the group the kernel has killed for want of memory. */
+  async memoryKills(name: string): Promise<number> {
+    const file = this.version === 2 ? [this.slice, name, "memory.events"] : ["memory", this.slice, name, "memory.oom_control"];
+    const text = await readFile(join(ROOT, ...file), "utf8").catch(() => "");
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
+  }
+
+  /** Removes the empty group; no error when it is gone. */
+  async remove(name: string): Promise<void> {
+    for (const tree of this.#trees) await rmdir(join(tree, this.slice, name)).catch(() => {});
+  }
+
+  /** Removes the slice itself, when nothing is in it any more. */
+  async removeSlice(): Promise<void> {
+    for (const tree of this.#trees) await rmdir(join(tree, this.slice)).catch(() => {});
+  }
+
+  async #delegate(tree: string): Promise<void> {
+    await mkdir(join(tree, this.slice), { recursive: true });
+    for (const folder of [tree, join(tree, this.slice)]) {
+      for (const controller of ["cpu", "memory", "pids"]) {
+        await writeFile(join(folder, "cgroup.subtree_control"), `+${controller}`).catch(() => {});
+      }
+    }
+  }
+}

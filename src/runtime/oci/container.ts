@@ -1,0 +1,195 @@
+import { spawn } from "node:child_process";
+import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { CommandError, mustRun, runCommand } from "../../kernel/command.ts";
+import { isAlive, markProcess, sendSignal } from "../host-process.ts";
+import type { DynoNote } from "../dyno-folders.ts";
+import type { Lease } from "../network/network.ts";
+import type { DynoLimits } from "../ports.ts";
+import { describeContainer } from "./describe.ts";
+import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
+import { mountPointKind, writeRoot } from "./root.ts";
+
+export interface ContainerPlan {
+  id: string;
+  kind: DynoNote["kind"];
+  argv: string[];
+  env: Record<string, string>;
+  cwd: string;
+  uid: number;
+  stack: string;
+  slugRoot: string | null;
+  binds: { host: string; inside: string; writable: boolean }[];
+  limits: DynoLimits;
+  memoryAndSwapBytes: number;
+  port: number | null;
+  terminal: { columns: number; rows: number } | null;
+}
+
+/** A container whose folder, layer and description are written, and which does not run yet. */
+export interface PreparedContainer {
+  id: string;
+  lease: Lease;
+  note: DynoNote;
+  overlayOptions: string;
+  bundle: string;
+  pidFile: string;
+}
+
+/** A container's creation includes a handful of short programs; this long means that something hangs. */
+const CREATE_TIMEOUT_MILLISECONDS = 30_000;
+const MONITOR_PATIENCE_MILLISECONDS = 5000;
+const POLL_MILLISECONDS = 5;
+/** A dyno's unread output file is begun anew at this size: a flood fills no disk. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** Writes everything a container needs below `<dynos>/live/<id>`. */
+export async function prepareContainer(machine: Machine, plan: ContainerPlan): Promise<PreparedContainer> {
+  const { folders, network, cgroups } = machine;
+  const bundle = folders.path(plan.id);
+  const lease = network.take();
+  try {
+    await mkdir(bundle, { mode: 0o711 });
+    const note: DynoNote = {
+      dynoId: plan.id,
+      kind: plan.kind,
+      address: lease.address,
+      port: plan.port,
+      index: lease.index,
+      first: null,
+      monitor: null,
+    };
+    await folders.write(note);
+    const { caBundle } = machine.options;
+    const binds = [...plan.binds, ...(caBundle === null ? [] : [{ host: caBundle, inside: CA_BUNDLE_INSIDE, writable: false }])];
+    const stack = machine.options.stackRoot(plan.stack);
+    const overlayOptions = await writeRoot({
+      folder: bundle,
+      layers: plan.slugRoot === null ? [stack] : [plan.slugRoot, stack],
+      uid: plan.uid,
+      hostname: plan.id,
+      address: lease.address,
+      resolvConf: await network.resolvConf(),
+      mountPoints: await Promise.all(binds.map(async ({ host, inside }) => ({ inside, kind: await mountPointKind(host) }))),
+    });
+    const config = describeContainer({
+      argv: plan.argv,
+      env: plan.env,
+      cwd: plan.cwd,
+      uid: plan.uid,
+      hostname: plan.id,
+      rootPath: machine.rootPath,
+      binds,
+      limits: plan.limits,
+      memoryAndSwapBytes: cgroups.limitsSwap ? plan.memoryAndSwapBytes : null,
+      cgroupPath: cgroups.path(plan.id),
+      cgroupVersion: cgroups.version,
+      terminal: plan.terminal,
+      hook: network.hook(lease),
+      userNamespace: machine.userNamespace,
+      processor: process.arch,
+    });
+    await writeFile(`${bundle}/config.json`, JSON.stringify(config), { mode: 0o600 });
+    return { id: plan.id, lease, note, overlayOptions, bundle, pidFile: `${bundle}/init.pid` };
+  } catch (error) {
+    network.release(lease.index);
+    await folders.remove(plan.id);
+    throw error;
+  }
+}
+
+/** Creates the container under conmon, writes down who it is, and lets its program begin. */
+export async function startMonitored(machine: Machine, prepared: PreparedContainer, logPath: string): Promise<DynoNote> {
+  const { id, bundle, pidFile } = prepared;
+  const monitorPidFile = `${bundle}/conmon.pid`;
+  const conmon = [machine.conmon, "--api-version", "1", "--cid", id, "--cuuid", id, "--name", id];
+  conmon.push("--runtime", machine.runtimePath, "--runtime-arg", "--root", "--runtime-arg", machine.runtimeState);
+  conmon.push("--bundle", bundle, "--container-pidfile", pidFile, "--conmon-pidfile", monitorPidFile);
+  conmon.push("--log-path", `k8s-file:${logPath}`, "--log-size-max", String(MAX_LOG_BYTES), "--no-sync-log");
+  conmon.push("--exit-dir", machine.folders.exits, "--socket-dir-path", `${machine.options.dynosFolder}/sockets`);
+  const pid = await createByConmon(machine, enterArgv(machine, prepared.overlayOptions, conmon), `${bundle}/conmon.log`);
+  const monitorPid = Number(await readFile(monitorPidFile, "utf8"));
+  const note = { ...prepared.note, first: markProcess(pid), monitor: markProcess(monitorPid) };
+  await machine.folders.write(note);
+  await mustRun([...machine.runtime, "start", id], { env: HELPER_ENV });
+  return note;
+}
+
+/** conmon detaches before the container exists; it tells the first process's id, or what went wrong, on the sync pipe. */
+async function createByConmon(machine: Machine, argv: string[], errorFile: string): Promise<number> {
+  const [program = "", ...args] = argv;
+  const errors = await open(errorFile, "w", 0o600);
+  let answer: string;
+  try {
+    const child = spawn(program, args, {
+      stdio: ["ignore", "ignore", errors.fd, "pipe"],
+      env: { ...HELPER_ENV, _OCI_SYNCPIPE: "3" },
+      detached: true,
+    });
+    child.unref();
+    answer = await firstLine(machine, child.stdio[3] as Readable, new Promise((_, reject) => child.once("error", reject)));
+  } finally {
+    await errors.close();
+  }
+  const { data, message } =
+    answer === "" ? { data: -1, message: "" } : (JSON.parse(answer) as { data: number; message?: string });
+  if (data > 0) return data;
+  const said = (await readFile(errorFile, "utf8")).trim();
+  throw new Error(`the container could not be created: ${[message, said].filter(Boolean).join("; ")}`);
+}
+
+async function firstLine(machine: Machine, stream: Readable, failure: Promise<never>): Promise<string> {
+  const read = async (): Promise<string> => {
+    let text = "";
+    for await (const chunk of stream) {
+      text += String(chunk);
+      if (text.includes("\n")) break;
+    }
+    return text.split("\n")[0] ?? "";
+  };
+  const settled = new AbortController();
+  const tooLong = machine.options.clock.sleep(CREATE_TIMEOUT_MILLISECONDS, settled.signal).then(
+    () => {
+      throw new Error(`the container was not created within ${CREATE_TIMEOUT_MILLISECONDS / 1000} s`);
+    },
+    // Aborted: the answer came first, and nobody waits here any more.
+    () => "",
+  );
+  try {
+    return await Promise.race([read(), failure, tooLong]);
+  } finally {
+    settled.abort();
+    stream.destroy();
+  }
+}
+
+/** The id of the container's init on the host, 0 when it is not known. */
+export async function initPid(machine: Machine, id: string): Promise<number> {
+  return Number(await readFile(machine.folders.path(id, "init.pid"), "utf8").catch(() => "0"));
+}
+
+/** Ends what still runs of a container, and removes everything of it: processes, runtime state, control group, folder, address. */
+export async function destroyContainer(machine: Machine, id: string): Promise<void> {
+  const { folders, cgroups, network } = machine;
+  const note = await folders.read(id);
+  await cgroups.kill(id);
+  const deleted = await runCommand([...machine.runtime, "delete", "--force", id], { env: HELPER_ENV });
+  if (deleted.exitCode !== 0 && !/does not exist/.test(deleted.stderr)) {
+    machine.options.journal.fault("oci.delete", new CommandError([...machine.runtime, "delete", id], deleted));
+    await rm(`${machine.runtimeState}/${id}`, { recursive: true, force: true });
+  }
+  if (note?.monitor) await monitorGone(machine, note.monitor);
+  await cgroups.remove(id);
+  await rm(`${machine.options.dynosFolder}/sockets/${id}`, { recursive: true, force: true });
+  await folders.remove(id);
+  const index = note?.index ?? null;
+  if (index !== null) network.release(index);
+}
+
+/** The monitor writes the exit file last: removing it before would leave one behind. */
+async function monitorGone(machine: Machine, monitor: NonNullable<DynoNote["monitor"]>): Promise<void> {
+  for (let waited = 0; isAlive(monitor); waited += POLL_MILLISECONDS) {
+    if (waited > MONITOR_PATIENCE_MILLISECONDS) sendSignal(monitor.pid, "SIGKILL");
+    await machine.options.clock.sleep(POLL_MILLISECONDS);
+  }
+}

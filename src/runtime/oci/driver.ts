@@ -1,0 +1,111 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { attachCommand } from "../attach.ts";
+import { startedDyno } from "../dyno-folders.ts";
+import { watchExits } from "../exit-watch.ts";
+import { listensOn, sendSignal } from "../host-process.ts";
+import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
+import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
+import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
+import { enterArgv, HELPER_ENV, type Machine, type OciOptions, openMachine } from "./machine.ts";
+import { createSandbox } from "./sandbox.ts";
+
+/** Runs dynos and builds as OCI containers: own user, processes, files and network, limited memory, CPU and number of processes. */
+export interface OciDriver extends Driver {
+  /** `Sandbox` of the builder. */
+  readonly sandbox: BuildSandbox;
+  /** Stops everything at once (dynos have had their SIGTERM before) and removes network, packet rules and control groups. */
+  stopAll(): Promise<void>;
+}
+
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** As much swap again as memory, like on Heroku: above 100 % a dyno swaps (R14), at 200 % it is ended (R15). */
+const SWAP_FACTOR = 2;
+
+/** Throws an Error with one line that says what is missing when this host cannot run containers. */
+export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
+  const machine = await openMachine(options);
+  await takeOver(machine);
+  const signalDyno = async (dynoId: string, signal: NodeJS.Signals): Promise<void> => {
+    if (signal === "SIGKILL") return await machine.cgroups.kill(dynoId);
+    const init = await initPid(machine, dynoId);
+    for (const pid of await machine.cgroups.processes(dynoId)) if (pid !== init) sendSignal(pid, signal);
+  };
+  return {
+    name: "oci",
+    warning: null,
+    logFormat: "k8s",
+    start: async (spec) => {
+      await mkdir(dirname(spec.logPath), { recursive: true });
+      const prepared = await prepareContainer(machine, planDyno(machine, spec, "dyno", null));
+      try {
+        const started = startedDyno(await startMonitored(machine, prepared, spec.logPath));
+        if (started === null) throw new Error(`${spec.name} ended while it was being created`);
+        return started;
+      } catch (error) {
+        await destroyContainer(machine, spec.dynoId);
+        throw error;
+      }
+    },
+    signal: signalDyno,
+    isListening: async (dyno, port) => await listensOn(dyno.pid, port, [dyno.address]),
+    list: async () => await machine.folders.observe(),
+    watch: (onExit) => watchExits(machine.folders, options.clock, options.journal, onExit),
+    remove: async (dynoId) => await destroyContainer(machine, dynoId),
+    attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),
+    sandbox: createSandbox(machine),
+    stopAll: async () => {
+      await Promise.all((await machine.folders.ids()).map(async (id) => await destroyContainer(machine, id)));
+      await machine.network.remove();
+    },
+  };
+}
+
+/** What a former control plane left: its dynos stay, with their addresses; its builds and attached dynos end with it. */
+async function takeOver(machine: Machine): Promise<void> {
+  for (const id of await machine.folders.ids()) {
+    const note = await machine.folders.read(id);
+    const index = note?.index ?? null;
+    if (index !== null) machine.network.reserve(index);
+    if (note === null || note.kind !== "dyno" || note.first === null) await destroyContainer(machine, id);
+  }
+}
+
+function planDyno(
+  machine: Machine,
+  spec: DynoSpec,
+  kind: "dyno" | "attached",
+  terminal: ContainerPlan["terminal"],
+): ContainerPlan {
+  const oneStream = kind === "attached" && terminal === null ? ONE_STREAM : [];
+  return {
+    id: spec.dynoId,
+    kind,
+    argv: ["/usr/bin/tini", "--", ...oneStream, "/bin/bash", "-c", machine.launcher, "launch", spec.command],
+    env: { PATH: DEFAULT_PATH, ...spec.env, ...(spec.port === null ? {} : { PORT: String(spec.port) }), HOME: "/app" },
+    cwd: "/app",
+    uid: spec.app.uid,
+    stack: spec.stack,
+    slugRoot: spec.slugRoot,
+    binds: [],
+    limits: spec.size,
+    memoryAndSwapBytes: spec.size.memoryBytes * SWAP_FACTOR,
+    port: spec.port,
+    terminal,
+  };
+}
+
+async function attachDyno(
+  machine: Machine,
+  spec: DynoSpec,
+  terminal: ContainerPlan["terminal"],
+  signal: (dynoId: string, signal: NodeJS.Signals) => Promise<void>,
+): Promise<AttachedDyno> {
+  const prepared = await prepareContainer(machine, planDyno(machine, spec, "attached", terminal));
+  const run = [...machine.runtime, "run", "--bundle", prepared.bundle, "--pid-file", prepared.pidFile, spec.dynoId];
+  const attachment = attachCommand(enterArgv(machine, prepared.overlayOptions, run), { env: HELPER_ENV, cwd: "/", terminal });
+  const ended = attachment.exited.finally(async () => {
+    await destroyContainer(machine, spec.dynoId).catch((error: unknown) => machine.options.journal.fault("oci.attach", error));
+  });
+  return { ...attachment, exited: ended, signal: async (name) => await signal(spec.dynoId, name) };
+}

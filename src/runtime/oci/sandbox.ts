@@ -1,0 +1,44 @@
+import { type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, superviseBuild } from "../sandbox.ts";
+import { destroyContainer, prepareContainer } from "./container.ts";
+import { enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
+
+/** Builds run in a container of the same kind as dynos, which ends with the command. */
+export function createSandbox(machine: Machine): BuildSandbox {
+  const { clock } = machine.options;
+  return {
+    isolated: true,
+    run: async (command) => {
+      const id = `build-${command.id}`;
+      const prepared = await prepareContainer(machine, {
+        id,
+        kind: "build",
+        argv: ["/usr/bin/tini", "--", ...ONE_STREAM, ...command.argv],
+        env: command.env,
+        cwd: command.cwd,
+        uid: command.uid,
+        stack: command.stack,
+        slugRoot: null,
+        binds: command.mounts,
+        limits: { memoryBytes: command.memoryBytes, cpuShare: 1, maxProcesses: BUILD_PROCESSES },
+        memoryAndSwapBytes: command.memoryBytes,
+        port: null,
+        terminal: null,
+      });
+      // Kept after its end, because the count of processes killed for want of memory goes with it.
+      const run = [...machine.runtime, "run", "--keep", "--bundle", prepared.bundle, "--pid-file", prepared.pidFile, id];
+      try {
+        const ending = await superviseBuild(enterArgv(machine, prepared.overlayOptions, run), {
+          command,
+          env: HELPER_ENV,
+          cwd: "/",
+          clock,
+          kill: async () => await machine.cgroups.kill(id),
+        });
+        const starved = ending.reason === "exit" && ending.exitCode !== 0 && (await machine.cgroups.memoryKills(id)) > 0;
+        return starved ? { ...ending, reason: "memory" } : ending;
+      } finally {
+        await destroyContainer(machine, id);
+      }
+    },
+  };
+}
