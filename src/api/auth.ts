@@ -2,6 +2,7 @@ import type { FastifyRequest } from "fastify";
 import { Refusal } from "../kernel/refusal.ts";
 import { authenticateToken } from "../platform/identity.ts";
 import type { Api, ApiDeps } from "./api.ts";
+import { isAllowed, outOfScope } from "./scope.ts";
 
 export interface BasicCredentials {
   user: string;
@@ -19,6 +20,8 @@ export function installAuth(app: Api, deps: ApiDeps): void {
     const token = readToken(request);
     const identity = token === null ? null : await authenticateToken(deps.platform, token);
     if (identity === null) throw unauthorized();
+    const [path = ""] = request.url.split("?");
+    if (!isAllowed(identity.scope, request.method, path)) throw outOfScope(identity.scope);
     request.identity = identity;
   });
 }

@@ -90,10 +90,13 @@ export function paginate<Item>(
     first === undefined || last === undefined
       ? `${range.attribute} ..; max=${range.max}${order}`
       : `${range.attribute} ${wire(first.key)}..${wire(last.key)}; max=${range.max}${order}`;
-  const more = entries.length > page.length && last !== undefined;
+  const next = entries[page.length];
   const upper = range.to === null ? "" : `${range.to.exclusive ? "]" : ""}${range.to.value}`;
-  const tie = last !== undefined && last.id !== wire(last.key) ? `~${last.id}` : "";
-  const nextRange = more ? `${range.attribute} ]${wire(last.key)}${tie}..${upper}; max=${range.max}${order}` : null;
+  const tie = last !== undefined && next?.key === last.key ? `~${last.id}` : "";
+  const nextRange =
+    next !== undefined && last !== undefined
+      ? `${range.attribute} ]${wire(last.key)}${tie}..${upper}; max=${range.max}${order}`
+      : null;
   return { items: page.map((entry) => entry.item), contentRange, nextRange };
 }
 
@@ -103,9 +106,9 @@ function comparable(value: string | number | Date | null): string | number {
   return value ?? "";
 }
 
-/** Header values hold visible ASCII only. */
+/** Header values hold visible ASCII only; commas, semicolons and tildes mean something in ours. */
 function wire(key: string | number): string {
-  return encodeURI(String(key));
+  return encodeURI(String(key)).replace(/[,;~]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
 }
 
 function compare(a: string | number, b: string | number): number {
@@ -122,7 +125,7 @@ function compareToBound(entry: Entry<unknown>, bound: Bound): number {
 
 function decode(text: string): string {
   try {
-    return decodeURI(text);
+    return decodeURIComponent(text);
   } catch {
     return text;
   }

@@ -25,6 +25,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app: Api = fastify({
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     logger: false,
+    // Long polls and log tails end with the server.
+    forceCloseConnections: true,
     // Sources are uploaded by slow links; the router in front times idle clients out.
     requestTimeout: LONGEST_REQUEST_MILLISECONDS,
     // One hop: the router, which appends the client's address to X-Forwarded-For.
@@ -38,10 +40,11 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   installVersion(app);
   installBodies(app);
   installAuth(app, deps);
-  installRateLimit(app, deps);
+  const limiter = installRateLimit(app, deps);
   installCaching(app);
   await app.register(swagger, describeApi(deps.platform.addresses.origin));
-  registerRoutes(app, deps);
+  registerRoutes(app, deps, limiter);
+  app.get("/openapi.json", { schema: { hide: true }, config: { open: true } }, async () => app.swagger());
   await app.ready();
   return app;
 }

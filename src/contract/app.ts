@@ -28,3 +28,18 @@ export const App = Type.Object({
   web_url: NullableString,
 });
 export type App = Static<typeof App>;
+
+/** Members for spaces and teams are taken and must be empty: there are none. */
+export const AppCreate = Type.Object({
+  name: Type.Optional(NullableString),
+  region: Type.Optional(NullableString),
+  stack: Type.Optional(NullableString),
+  space: Type.Optional(NullableString),
+  team: Type.Optional(NullableString),
+});
+
+export const AppUpdate = Type.Object({
+  name: Type.Optional(Type.String()),
+  maintenance: Type.Optional(Type.Boolean()),
+  build_stack: Type.Optional(Type.String()),
+});

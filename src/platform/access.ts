@@ -4,6 +4,7 @@ import { Refusal } from "../kernel/refusal.ts";
 import type { Platform } from "./context.ts";
 import type { Apps } from "./database/tables.ts";
 import type { Identity } from "./identity.ts";
+import { notFound } from "./refusals.ts";
 
 export type AppRow = Selectable<Apps>;
 
@@ -28,7 +29,7 @@ export async function findApp(ctx: Platform, nameOrId: string, identity: Identit
     .select(["accounts.email as owner_email", "collaborators.id as collaborator_id"])
     .where(isId(nameOrId) ? "apps.id" : "apps.name", "=", nameOrId)
     .executeTakeFirst();
-  if (row === undefined) throw new Refusal("not_found", "Couldn't find that app.", { resource: "app" });
+  if (row === undefined) throw notFound("app");
   const { collaborator_id, ...app } = row;
   if (app.owner_id === identity.accountId || identity.isAdmin) return app;
   if (collaborator_id === null) {

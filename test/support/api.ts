@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import type { FastifyInstance, InjectOptions } from "fastify";
+import type { ApiDeps } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/server.ts";
 import type { ApiPorts } from "../../src/api/ports.ts";
 import { newId, newToken, tokenDigest } from "../../src/kernel/ids.ts";
@@ -63,6 +64,7 @@ export interface Answer {
 /** The API over a database of its own, without a socket: `await using api = await testApi()`. */
 export interface TestApi extends AsyncDisposable {
   app: FastifyInstance;
+  deps: ApiDeps;
   platform: Platform;
   clock: ManualClock;
   events: RecordedEvents;
@@ -79,11 +81,12 @@ export async function testApi(ports: Partial<ApiPorts> = {}, start = new Date())
   const events = recordEvents();
   const platform: Platform = { db: database.db, clock, vault: new Vault(randomBytes(32)), addresses: testAddresses, events };
   const journal: TestApi["journal"] = [];
-  const app = await createApi({
+  const deps: ApiDeps = {
     platform,
     ports: { ...quietPorts(), ...ports },
     journal: { note: (event) => void journal.push({ event }), fault: (event, cause) => void journal.push({ event, cause }) },
-  });
+  };
+  const app = await createApi(deps);
   const request = async (options: InjectOptions): Promise<Answer> => {
     const reply = await app.inject(options);
     const isJson = String(reply.headers["content-type"] ?? "").includes("json");
@@ -92,6 +95,7 @@ export async function testApi(ports: Partial<ApiPorts> = {}, start = new Date())
   };
   return {
     app,
+    deps,
     platform,
     clock,
     events,
