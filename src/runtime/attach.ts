@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn as spawnChild } from "node:child_process";
+import { constants } from "node:os";
 import { spawn as spawnTerminal } from "@lydell/node-pty";
 import type { AttachedDyno } from "./ports.ts";
 
@@ -62,7 +63,7 @@ function withPipes([program = "", ...args]: string[], options: { env: Record<str
     end: () => child.stdin?.end(),
     exited: new Promise((resolve, reject) => {
       child.on("error", reject);
-      child.on("close", (code, signal) => resolve({ exitCode: code ?? (signal === "SIGKILL" ? 137 : 143) }));
+      child.on("close", (code, signal) => resolve({ exitCode: code ?? 128 + constants.signals[signal ?? "SIGKILL"] }));
     }),
   };
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
+import type { Clock } from "../kernel/clock.ts";
 
 /** A process that is meant beyond the reuse of its number: the start time tells it from a later one, the boot from another uptime. */
 export interface ProcessMark {
@@ -34,6 +35,17 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+const END_PATIENCE_MILLISECONDS = 5000;
+const POLL_MILLISECONDS = 5;
+
+/** Resolves when a process that is about to end has ended; it is killed when it takes 5 s. */
+export async function awaitEnd(mark: ProcessMark, clock: Clock): Promise<void> {
+  for (let waited = 0; isAlive(mark); waited += POLL_MILLISECONDS) {
+    if (waited > END_PATIENCE_MILLISECONDS) sendSignal(mark.pid, "SIGKILL");
+    await clock.sleep(POLL_MILLISECONDS);
   }
 }
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CommandError, mustRun, runCommand } from "../../kernel/command.ts";
-import { isAlive, markProcess, sendSignal } from "../host-process.ts";
+import { awaitEnd, markProcess } from "../host-process.ts";
 import type { DynoNote } from "../dyno-folders.ts";
 import type { Lease } from "../network/network.ts";
 import type { DynoLimits } from "../ports.ts";
@@ -38,8 +38,6 @@ export interface PreparedContainer {
 
 /** A container's creation includes a handful of short programs; this long means that something hangs. */
 const CREATE_TIMEOUT_MILLISECONDS = 30_000;
-const MONITOR_PATIENCE_MILLISECONDS = 5000;
-const POLL_MILLISECONDS = 5;
 /** A dyno's unread output file is begun anew at this size: a flood fills no disk. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
@@ -178,18 +176,11 @@ export async function destroyContainer(machine: Machine, id: string): Promise<vo
     machine.options.journal.fault("oci.delete", new CommandError([...machine.runtime, "delete", id], deleted));
     await rm(`${machine.runtimeState}/${id}`, { recursive: true, force: true });
   }
-  if (note?.monitor) await monitorGone(machine, note.monitor);
+  // The monitor writes the exit file last: removing that before would leave one behind.
+  if (note?.monitor) await awaitEnd(note.monitor, machine.options.clock);
   await cgroups.remove(id);
   await rm(`${machine.options.dynosFolder}/sockets/${id}`, { recursive: true, force: true });
   await folders.remove(id);
   const index = note?.index ?? null;
   if (index !== null) network.release(index);
-}
-
-/** The monitor writes the exit file last: removing it before would leave one behind. */
-async function monitorGone(machine: Machine, monitor: NonNullable<DynoNote["monitor"]>): Promise<void> {
-  for (let waited = 0; isAlive(monitor); waited += POLL_MILLISECONDS) {
-    if (waited > MONITOR_PATIENCE_MILLISECONDS) sendSignal(monitor.pid, "SIGKILL");
-    await machine.options.clock.sleep(POLL_MILLISECONDS);
-  }
 }
