@@ -1,7 +1,6 @@
 /** Everything Zarpa says to the people who run it, in their language. What developers of apps see is Heroku's English. */
 export interface Messages {
   // Setting up
-  npmPackages: string;
   systemPackages: (names: string) => string;
   stack: string;
   uv: string;
@@ -14,7 +13,6 @@ export interface Messages {
   processDriver: (reason: string) => string;
   notIsolated: string[];
   homeNotWritable: (home: string, cause: string) => string;
-  portTaken: (port: number, setting: string) => string;
   wrongSettings: string;
   failed: (cause: string) => string;
   done: (what: string, seconds: string) => string;
@@ -47,7 +45,6 @@ export interface Messages {
 }
 
 const english: Messages = {
-  npmPackages: "npm packages",
   systemPackages: (names) => `System packages: ${names}`,
   stack: "Stack (Debian 13 for dynos and builds)",
   uv: "uv (for Python builds)",
@@ -67,7 +64,6 @@ const english: Messages = {
     "memory, CPU and process counts: the limits of dyno sizes are not held",
   ],
   homeNotWritable: (home, cause) => `The data folder ${home} cannot be used: ${cause}. Set ZARPA_HOME to a folder of yours.`,
-  portTaken: (port, setting) => `Port ${port} is taken by another program: stop that one, or set ${setting} to a free port.`,
   wrongSettings: "Nothing was started, because of these settings:",
   failed: (cause) => `Zarpa could not start: ${cause}`,
   done: (what, seconds) => `${what}: done in ${seconds} s`,
@@ -117,7 +113,6 @@ const english: Messages = {
 };
 
 const spanish: Messages = {
-  npmPackages: "paquetes de npm",
   systemPackages: (names) => `Paquetes del sistema: ${names}`,
   stack: "Stack (Debian 13 para dynos y builds)",
   uv: "uv (para builds de Python)",
@@ -138,7 +133,6 @@ const spanish: Messages = {
   ],
   homeNotWritable: (home, cause) =>
     `No se puede usar la carpeta de datos ${home}: ${cause}. Ponga en ZARPA_HOME una carpeta suya.`,
-  portTaken: (port, setting) => `El puerto ${port} lo ocupa otro programa: deténgalo, o ponga en ${setting} un puerto libre.`,
   wrongSettings: "No se inició nada, por estos ajustes:",
   failed: (cause) => `Zarpa no pudo arrancar: ${cause}`,
   done: (what, seconds) => `${what}: listo en ${seconds} s`,

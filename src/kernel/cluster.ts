@@ -78,10 +78,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   };
 }
 
-/** Ends the server of a data folder, if one runs. */
-export async function stopCluster(data: string): Promise<void> {
+/** Ends the server of a data folder; resolves with whether one ran. */
+export async function stopCluster(data: string): Promise<boolean> {
   const server = await settled(data);
   if (server !== null) await stopServer(data, server.pid);
+  return server !== null;
 }
 
 /** The server's settings: small, private, and with nothing that an idle machine would pay for. */
