@@ -16,6 +16,7 @@ import { packageVersion } from "./zarpa.ts";
 
 const EXIT_WRONG_SETTINGS = 2;
 const EXIT_FAULT = 70;
+const SAME_PRESS_MS = 1000;
 const JOURNAL_BYTES = 10 * 1024 * 1024;
 
 /** Starts the platform and stays until a signal ends it: Ctrl-C ends everything, SIGTERM the control plane alone. */
@@ -77,9 +78,15 @@ interface Running {
 
 function handleSignals(running: Running): void {
   const { state, lock, paths, messages, journal } = running;
+  let firstAt = 0;
   const end = (signal: NodeJS.Signals): void => {
-    // Whoever presses Ctrl-C a second time does not want to wait for the dynos.
-    if (state.isEnding) process.exit(1);
+    const now = performance.now();
+    if (state.isEnding) {
+      // Whoever presses Ctrl-C once more does not want to wait for the dynos; but one press comes twice, from the terminal and from npm.
+      if (now - firstAt > SAME_PRESS_MS) process.exit(1);
+      return;
+    }
+    firstAt = now;
     state.isEnding = true;
     journal.note("ending", { signal });
     const everything = signal === "SIGINT";
