@@ -1,0 +1,211 @@
+import type { ServerResponse } from "node:http";
+import { type Deployer, deploy, DECLINED } from "./deploy.ts";
+import type { PacketReader } from "./packet.ts";
+import { deployCommand, NO_OBJECT, type PushOrder, readPushOrder, type RefCommand, refusalOf } from "./push-order.ts";
+import { PushOutput } from "./push-output.ts";
+import { PACK_LIMIT_BYTES, Quarantine, UnpackError } from "./quarantine.ts";
+import type { Repositories } from "./repositories.ts";
+import type { Repository } from "./repository.ts";
+import type { Turns } from "./turns.ts";
+
+export interface Receiver extends Deployer {
+  repositories: Repositories;
+  turns: Turns;
+  packLimitBytes?: number;
+}
+
+export interface Push {
+  app: { id: string; name: string };
+  accountId: string;
+  packets: PacketReader;
+  response: ServerResponse;
+}
+
+/** A command with its verdict: refused with a text, or (null) done at the end. */
+interface Verdict {
+  command: RefCommand;
+  refused: string | null;
+}
+
+const ATOMIC_FAILURE = "atomic push failure";
+const NOT_CONNECTED = "missing necessary objects";
+const NOT_UPDATED = "failed to update ref";
+const SHALLOW =
+  " !     Push rejected, source repository is a shallow clone. Unshallow it with `git fetch --all --unshallow` and try pushing again.\n";
+
+/**
+ * git-receive-pack(1) for one request. Objects wait in a quarantine and refs stay where they are until the build has made its
+ * release, so a push that is refused or fails leaves the repository exactly as it was.
+ */
+export async function receivePush(receiver: Receiver, push: Push): Promise<void> {
+  const { response, packets } = push;
+  const order = await readPushOrder(packets);
+  response.writeHead(200, {
+    "content-type": "application/x-git-receive-pack-result",
+    "cache-control": "no-cache, max-age=0, must-revalidate",
+    // The router must pass each line on as it comes.
+    "x-accel-buffering": "no",
+  });
+  // git probes the connection with an empty order before it sends a large pack.
+  if (order.commands.length === 0) {
+    response.end();
+    return;
+  }
+  receiver.repositories.pushBegins(push.app.id);
+  try {
+    const repository = await receiver.repositories.open(push.app.id);
+    const output = new PushOutput(response, order.capabilities, receiver.clock);
+    await receive(receiver, push, order, repository, output);
+    const size = await repository.size();
+    await receiver.platform.repositoryChanged(push.app.id, size);
+  } finally {
+    await receiver.repositories.pushEnds(push.app.id);
+  }
+}
+
+async function receive(
+  receiver: Receiver,
+  push: Push,
+  order: PushOrder,
+  repository: Repository,
+  output: PushOutput,
+): Promise<void> {
+  const verdicts: Verdict[] = order.commands.map((command) => ({
+    command,
+    refused: order.shallow ? "shallow update not allowed" : refusalOf(command),
+  }));
+  const atomic = order.capabilities.has("atomic");
+  let unpacked = "ok";
+  if (order.shallow) await output.complaint(SHALLOW);
+  const quarantine = await Quarantine.open(repository);
+  try {
+    if (verdicts.some(({ command }) => command.to !== NO_OBJECT)) {
+      await quarantine.unpack(push.packets, receiver.packLimitBytes ?? PACK_LIMIT_BYTES, (chunk) => void output.text(chunk));
+    }
+    if (atomic && verdicts.some(({ refused }) => refused !== null)) refuseAll(verdicts, ATOMIC_FAILURE);
+    const tips = open(verdicts).map(({ command }) => command.to);
+    const wanted = tips.filter((tip) => tip !== NO_OBJECT);
+    if (wanted.length > 0 && !(await quarantine.isConnected(wanted))) refuseAll(verdicts, NOT_CONNECTED);
+    await accept(receiver, push, { verdicts, quarantine, repository, output, atomic });
+  } catch (error) {
+    if (error instanceof UnpackError) {
+      unpacked = error.message;
+      refuseAll(verdicts, "unpacker error");
+      await output.complaint(` !     Push rejected, ${error.message}.\n`);
+    } else {
+      if (output.abandoned) throw error;
+      receiver.journal.fault("git.push_failed", error, { app_id: push.app.id });
+      refuseAll(verdicts, "internal error");
+      await output.complaint(
+        " !     The platform failed while it stored the push; the operator finds the cause in its journal.\n",
+      );
+    }
+  } finally {
+    await quarantine.drop();
+  }
+  const outcomes = verdicts.map(({ command, refused }) => ({ ref: command.ref, refused }));
+  await output.end(unpacked, outcomes);
+}
+
+interface Acceptance {
+  verdicts: Verdict[];
+  quarantine: Quarantine;
+  repository: Repository;
+  output: PushOutput;
+  atomic: boolean;
+}
+
+/** Deploys, then stores. The deployed branch is the heart: when it is declined, nothing of the push is stored. */
+async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): Promise<void> {
+  const { verdicts, quarantine, output } = acceptance;
+  const heart = deployCommand(open(verdicts).map(({ command }) => command));
+  if (heart === null) {
+    await store(acceptance, open(verdicts));
+    const branches = verdicts.filter(({ command, refused }) => refused === null && isNewBranch(command));
+    if (branches.length > 0) await output.text("Pushed to non-main branch, skipping build.\n");
+    return;
+  }
+  const release = await receiver.turns.take(push.app.id, async () => {
+    await output.text(`Another push to ${push.app.name} is being built. Waiting for it to end...\n`);
+  });
+  try {
+    if (output.abandoned) return refuseAll(verdicts, "abandoned");
+    const verdict = await place(acceptance, heart, push.app.name);
+    if (verdict === "refused") return;
+    if (verdict === "build") {
+      const deployed = await deploy(
+        receiver,
+        {
+          app: push.app,
+          accountId: push.accountId,
+          repository: acceptance.repository,
+          commit: heart.to,
+          previous: heart.from === NO_OBJECT ? null : heart.from,
+          env: quarantine.env,
+        },
+        output,
+      );
+      if (!deployed) {
+        refuseAll(verdicts, DECLINED);
+        await output.complaint(`Verifying deploy...\n\n!\tPush rejected to ${push.app.name}.\n\n`);
+        return;
+      }
+    }
+    await store(acceptance, open(verdicts), heart);
+    await acceptance.repository.setHead(heart.ref);
+    if (verdict === "build") await output.text("Verifying deploy... done.\n");
+  } finally {
+    release();
+  }
+}
+
+/**
+ * Where the branch stands now that it is this push's turn. It may have moved since the client looked: then the push goes on if it
+ * contains what came meanwhile.
+ */
+async function place(acceptance: Acceptance, heart: RefCommand, appName: string): Promise<"build" | "stored" | "refused"> {
+  const { repository, quarantine, output, verdicts } = acceptance;
+  const now = (await repository.refs()).get(heart.ref) ?? NO_OBJECT;
+  if (now === heart.from) return "build";
+  if (now === heart.to) {
+    heart.from = now;
+    await output.text(`${appName} already runs this commit.\n`);
+    return "stored";
+  }
+  if (now !== NO_OBJECT && (await repository.isAncestor(now, heart.to, quarantine.env))) {
+    heart.from = now;
+    return "build";
+  }
+  await output.complaint(
+    ` !     Push rejected, another push has moved the branch to ${now.slice(0, 7)} meanwhile. Fetch and merge it, or push again with --force.\n`,
+  );
+  refuseAll(verdicts, "fetch first");
+  return "refused";
+}
+
+/** Makes the objects part of the repository and moves the refs: the deployed branch by itself, so that no other ref can hold it up. */
+async function store(acceptance: Acceptance, accepted: readonly Verdict[], heart?: RefCommand): Promise<void> {
+  if (accepted.length === 0) return;
+  const { repository, quarantine, atomic } = acceptance;
+  await quarantine.migrate();
+  const others = atomic ? [...accepted] : accepted.filter(({ command }) => command !== heart);
+  const first = accepted.find(({ command }) => command === heart);
+  if (!atomic && first !== undefined && !(await repository.update([first.command]))) first.refused = NOT_UPDATED;
+  if (others.length === 0 || (await repository.update(others.map(({ command }) => command)))) return;
+  // One of them cannot be: find out which.
+  for (const verdict of others) {
+    if (atomic || !(await repository.update([verdict.command]))) verdict.refused = atomic ? ATOMIC_FAILURE : NOT_UPDATED;
+  }
+}
+
+function open(verdicts: readonly Verdict[]): Verdict[] {
+  return verdicts.filter(({ refused }) => refused === null);
+}
+
+function refuseAll(verdicts: readonly Verdict[], why: string): void {
+  for (const verdict of verdicts) verdict.refused ??= why;
+}
+
+function isNewBranch(command: RefCommand): boolean {
+  return command.ref.startsWith("refs/heads/") && command.to !== NO_OBJECT;
+}

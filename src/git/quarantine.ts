@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { PacketReader } from "./packet.ts";
+import { QUARANTINE_PREFIX } from "./repositories.ts";
+import { GIT_ENVIRONMENT, type Repository } from "./repository.ts";
+
+/** With history. Heroku limits the checkout to 1 GB and names no limit here. */
+export const PACK_LIMIT_BYTES = 2 * 1024 ** 3;
+
+const PACK_HEADER_BYTES = 12;
+/** git's transfer.unpackLimit: smaller pushes are stored as loose objects, larger ones as a pack. */
+const LOOSE_BELOW_OBJECTS = 100;
+const SHOW_PROGRESS_FROM_OBJECTS = 5000;
+const KEPT_ERROR_BYTES = 4000;
+
+/** The pack was not taken; the message is for the pushing user. */
+export class UnpackError extends Error {
+  override name = "UnpackError";
+}
+
+/** Where a push's objects lie until it is accepted: they see the repository's objects, the repository does not see them. */
+export class Quarantine {
+  readonly folder: string;
+  /** For git commands that are to see the pushed objects. */
+  readonly env: Record<string, string>;
+  readonly #repository: Repository;
+
+  private constructor(repository: Repository, folder: string) {
+    this.#repository = repository;
+    this.folder = folder;
+    this.env = {
+      GIT_OBJECT_DIRECTORY: folder,
+      GIT_ALTERNATE_OBJECT_DIRECTORIES: JSON.stringify(repository.objects),
+      GIT_QUARANTINE_PATH: folder,
+    };
+  }
+
+  static async open(repository: Repository): Promise<Quarantine> {
+    return new Quarantine(repository, await mkdtemp(join(repository.objects, QUARANTINE_PREFIX)));
+  }
+
+  /** Stores the pack that follows in the request, thin or not; memory use does not depend on its size. Throws an `UnpackError`. */
+  async unpack(packets: PacketReader, limitBytes: number, onProgress: (chunk: Buffer) => void): Promise<void> {
+    const header = await packets.take(PACK_HEADER_BYTES);
+    if (header.length < PACK_HEADER_BYTES || header.toString("latin1", 0, 4) !== "PACK") {
+      throw new UnpackError("the push carries no pack");
+    }
+    const objects = header.readUInt32BE(8);
+    const args =
+      objects < LOOSE_BELOW_OBJECTS
+        ? ["unpack-objects", "-q"]
+        : ["index-pack", "--stdin", "--fix-thin", ...(objects < SHOW_PROGRESS_FROM_OBJECTS ? [] : ["--show-resolving-progress"])];
+    const [program = "git", ...rest] = this.#repository.argv(...args);
+    const child = spawn(program, rest, { env: { ...GIT_ENVIRONMENT, ...this.env }, stdio: ["pipe", "ignore", "pipe"] });
+    const ended = new Promise<number>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code) => resolve(code ?? 1));
+    });
+    ended.catch(() => {});
+    let complaint = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString("utf8")).slice(-KEPT_ERROR_BYTES);
+      if (objects >= SHOW_PROGRESS_FROM_OBJECTS) onProgress(chunk);
+    });
+    // git leaves early when the pack is broken; the rest of the request is then read and thrown away, so that the answer is read.
+    const deaf = new AbortController();
+    child.stdin.on("error", () => deaf.abort());
+    child.on("close", () => deaf.abort());
+    let size = header.length;
+    try {
+      child.stdin.write(header);
+      for await (const chunk of packets.rest()) {
+        size += chunk.length;
+        if (size > limitBytes) child.kill("SIGKILL");
+        if (deaf.signal.aborted || child.stdin.write(chunk)) continue;
+        await once(child.stdin, "drain", { signal: deaf.signal }).catch(() => {});
+      }
+    } catch (error) {
+      // The client went away in the middle.
+      child.kill("SIGKILL");
+      await ended;
+      throw error;
+    }
+    child.stdin.end();
+    const exitCode = await ended;
+    if (size > limitBytes) throw new UnpackError(`the push is larger than ${Math.round(limitBytes / 1024 ** 2)} MB`);
+    if (exitCode !== 0) throw new UnpackError(lastLine(complaint) ?? `git ${args[0]} failed`);
+  }
+
+  /** Whether every object that the new commits and tags need is there (git's own check on a push). */
+  async isConnected(tips: readonly string[]): Promise<boolean> {
+    const args = ["rev-list", "--objects", "--stdin", "--not", "--all", "--quiet", "--alternate-refs"];
+    const { exitCode } = await this.#repository.git(args, { env: this.env, input: tips.map((tip) => `${tip}\n`).join("") });
+    return exitCode === 0;
+  }
+
+  /** Moves the objects into the repository. An index goes last: a pack is only seen when it is whole. */
+  async migrate(): Promise<void> {
+    for (const entry of await readdir(this.folder, { withFileTypes: true })) {
+      if (!entry.isDirectory() || !/^([0-9a-f]{2}|pack)$/.test(entry.name)) continue;
+      const from = join(this.folder, entry.name);
+      const into = join(this.#repository.objects, entry.name);
+      await mkdir(into, { recursive: true });
+      const files = await readdir(from);
+      files.sort((a, b) => Number(a.endsWith(".idx")) - Number(b.endsWith(".idx")));
+      for (const file of files) await rename(join(from, file), join(into, file));
+    }
+  }
+
+  async drop(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+function lastLine(text: string): string | null {
+  const line = text
+    .split(/[\r\n]/)
+    .findLast((candidate) => candidate.trim() !== "")
+    ?.trim();
+  return line === undefined ? null : line.replace(/^(fatal|error): /, "");
+}

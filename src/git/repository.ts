@@ -1,0 +1,89 @@
+import { readFile, writeFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { type CommandOptions, type CommandResult, mustRun, runCommand } from "../kernel/command.ts";
+import { NO_OBJECT, type RefCommand } from "./push-order.ts";
+
+/** The whole environment of our git processes: no configuration of the machine or of root's home has a say. */
+export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/nonexistent",
+  LC_ALL: "C.UTF-8",
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_TERMINAL_PROMPT: "0",
+};
+
+/** git's own threshold is 6,700 loose objects; ours are tidied in the background, so earlier. */
+const LOOSE_OBJECTS_BEFORE_GC = 1000;
+
+/** One app's bare repository. */
+export class Repository {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  get objects(): string {
+    return join(this.folder, "objects");
+  }
+
+  /** argv of a git command in this repository. */
+  argv(...args: string[]): string[] {
+    return ["git", "--git-dir", this.folder, ...args];
+  }
+
+  /** Runs git here; `env` is added to the fixed environment. */
+  async git(args: string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return await runCommand(this.argv(...args), { ...options, env: { ...GIT_ENVIRONMENT, ...options.env } });
+  }
+
+  /** All refs and the objects they name. */
+  async refs(): Promise<Map<string, string>> {
+    const { stdout } = await mustRun(this.argv("for-each-ref", "--format=%(objectname) %(refname)"), { env: GIT_ENVIRONMENT });
+    const refs = new Map<string, string>();
+    for (const line of stdout.split("\n")) {
+      const space = line.indexOf(" ");
+      if (space > 0) refs.set(line.slice(space + 1), line.slice(0, space));
+    }
+    return refs;
+  }
+
+  /** Moves refs in one transaction: all, or none and false. */
+  async update(commands: readonly RefCommand[]): Promise<boolean> {
+    const input = commands.map(({ ref, from, to }) =>
+      to === NO_OBJECT ? `delete ${ref} ${from}\n` : `update ${ref} ${to} ${from}\n`,
+    );
+    const { exitCode } = await this.git(["update-ref", "--stdin"], { input: input.join("") });
+    return exitCode === 0;
+  }
+
+  /** Whether everything in `older` is also in `newer`. */
+  async isAncestor(older: string, newer: string, env: Record<string, string>): Promise<boolean> {
+    const { exitCode } = await this.git(["merge-base", "--is-ancestor", older, newer], { env });
+    return exitCode === 0;
+  }
+
+  /** Makes `ref` what a clone checks out. */
+  async setHead(ref: string): Promise<void> {
+    const path = join(this.folder, "HEAD");
+    const content = `ref: ${ref}\n`;
+    if ((await readFile(path, "utf8")) === content) return;
+    await writeFile(`${path}.new`, content);
+    await rename(`${path}.new`, path);
+  }
+
+  /** Size of the objects on disk, in bytes. */
+  async size(): Promise<number> {
+    const { stdout } = await this.git(["count-objects", "-v"]);
+    let kibibytes = 0;
+    for (const [, count] of stdout.matchAll(/^size(?:-pack)?: (\d+)$/gm)) kibibytes += Number(count);
+    return kibibytes * 1024;
+  }
+
+  /** Packs loose objects when there are many. */
+  async tidy(): Promise<void> {
+    const settings = ["-c", "gc.autoDetach=false", "-c", `gc.auto=${LOOSE_OBJECTS_BEFORE_GC}`];
+    await mustRun(this.argv(...settings, "gc", "--auto", "--quiet"), { env: GIT_ENVIRONMENT });
+  }
+}
