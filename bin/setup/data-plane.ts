@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { findInstance } from "../../src/cli/instance.ts";
 import type { Messages } from "../../src/cli/messages.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
 import { stopCluster } from "../../src/kernel/cluster.ts";
@@ -7,6 +8,7 @@ import type { Paths } from "../../src/kernel/paths.ts";
 import { NginxProcess } from "../../src/router/nginx-process.ts";
 import { createOciDriver } from "../../src/runtime/oci/driver.ts";
 import type { Driver } from "../../src/runtime/ports.ts";
+import { createProcessDriver } from "../../src/runtime/process/driver.ts";
 
 export interface DataPlane {
   paths: Paths;
@@ -38,28 +40,23 @@ type StoppableDriver = Driver & { stopAll(): Promise<void> };
 
 async function stopDynos(plane: DataPlane): Promise<number> {
   if (!existsSync(plane.paths.dynos)) return 0;
-  let count = 0;
-  for (const driver of await drivers(plane)) {
-    const running = (await driver.list()).filter((dyno) => dyno.running);
-    count += running.length;
-    await Promise.all(running.map(async (dyno) => await driver.signal(dyno.dynoId, "SIGTERM")));
-    for (let waited = 0; waited < GRACE_SECONDS * 1000; waited += POLL_MS) {
-      if (!(await driver.list()).some((dyno) => dyno.running)) break;
-      await plane.clock.sleep(POLL_MS);
-    }
-    await driver.stopAll();
+  const driver = await lastDriver(plane);
+  if (driver === null) return 0;
+  const running = (await driver.list()).filter((dyno) => dyno.running);
+  await Promise.all(running.map(async (dyno) => await driver.signal(dyno.dynoId, "SIGTERM")));
+  for (let waited = 0; waited < GRACE_SECONDS * 1000; waited += POLL_MS) {
+    if (!(await driver.list()).some((dyno) => dyno.running)) break;
+    await plane.clock.sleep(POLL_MS);
   }
-  return count;
+  await driver.stopAll();
+  return running.length;
 }
 
-/** Both, whichever was chosen last: an operator may have changed ZARPA_DRIVER between two starts. */
-async function drivers({ paths, journal, clock }: DataPlane): Promise<StoppableDriver[]> {
-  const options = { dynosFolder: paths.dynos, journal, clock, caBundle: null, stackRoot: () => "/" };
-  try {
-    return [await createOciDriver(options)];
-  } catch (error) {
-    // Where containers do not work none can be running.
-    journal.note("no containers to stop", { reason: (error as Error).message });
-    return [];
-  }
+/** The driver that the last start chose; its dynos are the ones that may run. */
+async function lastDriver({ paths, journal, clock }: DataPlane): Promise<StoppableDriver | null> {
+  const options = { dynosFolder: paths.dynos, journal, clock };
+  const instance = findInstance([paths.home]);
+  if (instance === null) return null;
+  if (instance.driver === "process") return await createProcessDriver(options);
+  return await createOciDriver({ ...options, caBundle: null, stackRoot: () => "/" });
 }
