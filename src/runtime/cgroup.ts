@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import { sendSignal } from "./host-process.ts";
@@ -102,9 +102,10 @@ export class Cgroups {
     for (const tree of this.#trees) await rmdir(join(tree, this.slice, name)).catch(() => {});
   }
 
-  /** Removes the slice itself, when nothing is in it any more. */
+  /** Removes the slice itself, when nothing is in it any more; OCI runtimes make it in every tree of v1. */
   async removeSlice(): Promise<void> {
-    for (const tree of this.#trees) await rmdir(join(tree, this.slice)).catch(() => {});
+    const trees = this.version === 2 ? [ROOT] : (await readdir(ROOT)).map((name) => join(ROOT, name));
+    for (const tree of trees) await rmdir(join(tree, this.slice)).catch(() => {});
   }
 
   async #delegate(tree: string): Promise<void> {

@@ -17,7 +17,9 @@ export interface FirewallFacts {
  */
 export function firewallRules(facts: FirewallFacts): string {
   const dynos = `"${facts.interfacePrefix}*"`;
-  const refuse = "reject with icmpx type admin-prohibited";
+  // A reset ends a TCP connection at once; after an ICMP message Linux tries for another second.
+  const refuse = (match: string): string =>
+    `${match} meta l4proto tcp reject with tcp reset\n    ${match} reject with icmpx type admin-prohibited`;
   const names = `ip daddr { ${facts.resolvers.join(", ")} } meta l4proto { tcp, udp } th dport 53 accept`;
   return `table inet ${facts.table} {}
 delete table inet ${facts.table}
@@ -31,14 +33,14 @@ table inet ${facts.table} {
     type filter hook input priority filter - 10; policy accept;
     iifname ${dynos} ct state established,related accept
     iifname ${dynos} ${names}
-    iifname ${dynos} ${refuse}
+    ${refuse(`iifname ${dynos}`)}
   }
   chain forward {
     type filter hook forward priority filter - 10; policy accept;
     oifname ${dynos} ct state established,related accept
-    oifname ${dynos} ${refuse}
+    ${refuse(`oifname ${dynos}`)}
     iifname ${dynos} ${names}
-    iifname ${dynos} ip daddr 169.254.0.0/16 ${refuse}
+    ${refuse(`iifname ${dynos} ip daddr { 169.254.0.0/16, ${facts.subnet} }`)}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;

@@ -7,7 +7,7 @@ import { listensOn, sendSignal } from "../host-process.ts";
 import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
-import { enterArgv, HELPER_ENV, type Machine, type OciOptions, openMachine } from "./machine.ts";
+import { closeMachine, enterArgv, HELPER_ENV, type Machine, type OciOptions, openMachine } from "./machine.ts";
 import { createSandbox } from "./sandbox.ts";
 
 /** Runs dynos and builds as OCI containers: own user, processes, files and network, limited memory, CPU and number of processes. */
@@ -56,7 +56,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     sandbox: createSandbox(machine),
     stopAll: async () => {
       await Promise.all((await machine.folders.ids()).map(async (id) => await destroyContainer(machine, id)));
-      await machine.network.remove();
+      await closeMachine(machine);
     },
   };
 }

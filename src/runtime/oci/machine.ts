@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../kernel/clock.ts";
 import { mustRun, runCommand } from "../../kernel/command.ts";
@@ -87,6 +87,14 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
     userNamespace: (await runCommand(["unshare", "--user", "true"])).exitCode === 0,
     launcher: await readFile(new URL("../launch.sh", import.meta.url), "utf8"),
   };
+}
+
+/** Takes away what `openMachine` has made outside the folder; nothing runs any more. */
+export async function closeMachine(machine: Machine): Promise<void> {
+  await machine.network.remove();
+  await machine.cgroups.remove("monitors");
+  await machine.cgroups.removeSlice();
+  await rm(dirname(machine.rootPath), { recursive: true, force: true });
 }
 
 /** The argv that runs `command` beside the mounted root of a container. */

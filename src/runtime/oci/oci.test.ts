@@ -3,6 +3,7 @@ import { streamJournal } from "../../kernel/journal.ts";
 import { hostCertificates, testStack } from "../../../test/support/stack.ts";
 import { describeDriver } from "../driver-cases.ts";
 import { createOciDriver } from "./driver.ts";
+import { describeIsolation } from "./isolation-cases.ts";
 import { test } from "node:test";
 
 const journal = streamJournal(process.stderr, () => systemClock.now());
@@ -11,15 +12,18 @@ const stack = await testStack();
 if ("missing" in stack) {
   test("the oci driver", { skip: stack.missing }, () => {});
 } else {
-  describeDriver({
-    name: "oci",
-    open: async (dynosFolder) =>
-      await createOciDriver({
-        dynosFolder,
-        stackRoot: () => stack.root,
-        caBundle: hostCertificates,
-        journal,
-        clock: systemClock,
-      }),
-  });
+  describeDriver(
+    {
+      name: "oci",
+      open: async (dynosFolder) =>
+        await createOciDriver({
+          dynosFolder,
+          stackRoot: () => stack.root,
+          caBundle: hostCertificates,
+          journal,
+          clock: systemClock,
+        }),
+    },
+    (trial) => describeIsolation(trial, stack.root),
+  );
 }
