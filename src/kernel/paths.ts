@@ -8,7 +8,7 @@ export interface Paths {
   platformPid: string;
   /** Unix socket of the control plane's HTTP server, behind the router. */
   platformSocket: string;
-  /** Unix socket of the router's route feed. */
+  /** Unix socket of the router's route feed, in a folder of its own that root alone may enter. */
   routerSocket: string;
   /** nginx's prefix: configuration, route snapshot, request log. */
   router: string;
@@ -33,7 +33,7 @@ export function pathsUnder(home: string): Paths {
     run: join(home, "run"),
     platformPid: join(home, "run", "platform.pid"),
     platformSocket: join(home, "run", "platform.sock"),
-    routerSocket: join(home, "run", "router.sock"),
+    routerSocket: join(home, "run", "router", "feed.sock"),
     router: join(home, "router"),
     postgres: join(home, "postgres"),
     authority: join(home, "authority"),
