@@ -8,6 +8,8 @@ export interface BuildOrder {
   buildpacks: { url: string; name: string }[];
   remembered: { url: string; name: string }[];
   configVars: Record<string, string>;
+  /** Commit or other name of the source: `SOURCE_VERSION` of the build. */
+  sourceVersion?: string;
   firstBuild: boolean;
 }
 

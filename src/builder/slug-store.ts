@@ -1,15 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { Worker } from "node:worker_threads";
 import { newId } from "../kernel/ids.ts";
-import { runCommand } from "../kernel/command.ts";
+import { mustRun } from "../kernel/command.ts";
 import type { CachedTree, Sealed } from "./seal.ts";
 import type { SlugTask } from "./slug-worker.ts";
 
+const MAX_SMALL_FOLDER = 100;
 const TREE = /^[0-9a-f]{64}$/;
 /** Heroku's limit of a slug (Dev Center, "Slug Size"). */
 export const MAX_SLUG_BYTES = 500 * 1024 * 1024;
@@ -79,7 +79,7 @@ export function createSlugStore(slugs: string): SlugStore {
         return sealed;
       } finally {
         // Only after a refusal or a fault something is left.
-        if (existsSync(slot)) await removeTree(slot);
+        await removeTree(slot);
       }
     },
     root: (tree) => join(placeOf(tree), "root"),
@@ -119,11 +119,20 @@ export function createSlugStore(slugs: string): SlugStore {
   };
 }
 
-/** Removes a folder that users have filled, however deep; links are not followed. */
+/** Removes a folder that users have filled, however deep; links are not followed. No error when it is not there. */
 export async function removeTree(path: string): Promise<void> {
-  const { exitCode, stderr } = await runCommand(["rm", "-rf", "--one-file-system", "--", path]);
-  if (exitCode !== 0)
-    await rm(path, { recursive: true, force: true }).catch(() => Promise.reject(new Error(stderr.slice(0, 500))));
+  if (await isSmall(path)) await rm(path, { recursive: true, force: true });
+  // Ten times faster than fs.rm on large trees, and at home with names longer than a path may be.
+  else await mustRun(["rm", "-rf", "--one-file-system", "--", path]);
+}
+
+/** Whether starting a process costs more than removing the folder here. */
+async function isSmall(path: string): Promise<boolean> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+  return entries.length <= MAX_SMALL_FOLDER && !entries.some((entry) => entry.isDirectory());
 }
 
 /** After a power cut a stored slug must be whole: the file system is asked to write, but nobody waits for it. */

@@ -1,0 +1,76 @@
+import { readdir, rename, rmdir } from "node:fs/promises";
+import { join, normalize } from "node:path";
+import { extract, type ReadEntry } from "tar";
+import { BuildFailure } from "./build-failure.ts";
+
+const MAX_ENTRIES = 500_000;
+const KINDS = new Set(["File", "OldFile", "ContiguousFile", "Directory", "SymbolicLink", "Link", "GNUDumpDir"]);
+
+/**
+ * Unpacks a tar archive (plain, gzip, zstd or brotli) into the empty folder `into`. Names and hard links that point outside of it,
+ * devices, and more than `maxBytes` of content are refused before they are written. A single folder at the top is taken away,
+ * as archives of code hosts have one.
+ */
+export async function unpack(archive: string, into: string, maxBytes: number): Promise<void> {
+  let size = 0;
+  let count = 0;
+  let refused: BuildFailure | null = null;
+  const check = (entry: ReadEntry): void => {
+    count += 1;
+    size += entry.size;
+    if (count > MAX_ENTRIES) throw new BuildFailure(`The archive has more than the ${MAX_ENTRIES} entries allowed.`);
+    if (size > maxBytes)
+      throw new BuildFailure(`The archive unpacks to more than the ${Math.floor(maxBytes / 1024 / 1024)}M allowed.`);
+    if (!KINDS.has(entry.type)) throw new BuildFailure(`The archive holds "${entry.path}", a ${entry.type}: it is refused.`);
+    if (leads(entry.path)) throw new BuildFailure(`The archive holds "${entry.path}", a path outside of it: it is refused.`);
+    if ((entry.type === "Link" || entry.type === "SymbolicLink") && linkLeads(entry)) {
+      throw new BuildFailure(`The archive links "${entry.path}" to "${entry.linkpath}", outside of it: it is refused.`);
+    }
+  };
+  try {
+    await extract({
+      file: archive,
+      cwd: into,
+      strict: true,
+      preserveOwner: false,
+      preservePaths: false,
+      filter: (_path, entry) => {
+        if (refused !== null) return false;
+        try {
+          if ("type" in entry) check(entry);
+          return true;
+        } catch (error) {
+          refused = error as BuildFailure;
+          return false;
+        }
+      },
+    });
+  } catch (error) {
+    if (refused === null) throw new BuildFailure(`The archive cannot be unpacked: ${(error as Error).message}`);
+  }
+  if (refused !== null) throw refused as BuildFailure;
+  await liftSingleFolder(into);
+}
+
+/** Whether a name leads out of the folder that it is relative to. */
+function leads(path: string): boolean {
+  const clean = normalize(path);
+  return clean === ".." || clean.startsWith("../") || clean.startsWith("/");
+}
+
+/** Hard links are relative to the archive, symbolic links to the folder they lie in. */
+function linkLeads(entry: ReadEntry): boolean {
+  const target = entry.linkpath ?? "";
+  if (entry.type === "Link") return leads(target);
+  if (target.startsWith("/")) return true;
+  return leads(join(entry.path, "..", target));
+}
+
+async function liftSingleFolder(folder: string): Promise<void> {
+  const [only, ...others] = await readdir(folder, { withFileTypes: true });
+  if (only === undefined || others.length > 0 || !only.isDirectory()) return;
+  const aside = `${folder}.top`;
+  await rename(join(folder, only.name), aside);
+  for (const name of await readdir(aside)) await rename(join(aside, name), join(folder, name));
+  await rmdir(aside);
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { chmod, chown, lstat, mkdir, open, readdir, rename, rmdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { mustRun } from "../kernel/command.ts";
+import { BuildFailure } from "./build-failure.ts";
+import { removeTree } from "./slug-store.ts";
+
+/**
+ * The folders of one build. Everything that the build may write to lies in one folder, its `/tmp`: files move between cache and build
+ * folder by renaming. The path to the cache is root's, so that no build can put a link in its place.
+ */
+export interface Workspace {
+  /** `/tmp` of the build, on the host. */
+  tmp: string;
+  /** BUILD_DIR, CACHE_DIR, ENV_DIR and where the driver script answers; on the host. */
+  build: string;
+  cache: string;
+  env: string;
+  result: string;
+  /** Where the buildpacks are copied to before they run. */
+  copies: string;
+}
+
+/** `heroku builds` and the spec files of Heroku's buildpacks show these names. */
+const CACHE_PATH = ["codon", "tmp", "cache"];
+
+/** Makes the app's work folder ready and clears what a killed build left in it. */
+export async function openWorkspace(appFolder: string, uid: number): Promise<Workspace> {
+  const tmp = join(appFolder, "tmp");
+  await mkdir(tmp, { recursive: true, mode: 0o755 });
+  await chmod(appFolder, 0o711);
+  await chmod(tmp, 0o1777);
+  for (const name of await readdir(tmp)) if (name !== CACHE_PATH[0]) await removeTree(join(tmp, name));
+  let cache = tmp;
+  for (const part of CACHE_PATH) {
+    cache = join(cache, part);
+    await mkdir(cache, { mode: 0o755 }).catch(ignoreExisting);
+  }
+  await own(cache, uid);
+  const hex = randomBytes(4).toString("hex");
+  const folder = (name: string): string => join(tmp, `${name}_${hex}`);
+  const workspace = {
+    tmp,
+    build: folder("build"),
+    cache,
+    env: folder("env"),
+    result: folder("result"),
+    copies: folder("buildpacks"),
+  };
+  for (const path of [workspace.env, workspace.result, workspace.copies]) {
+    await mkdir(path, { mode: 0o700 });
+    await own(path, uid);
+  }
+  return workspace;
+}
+
+/** Takes the source over: the folder becomes BUILD_DIR and the app's property. */
+export async function adoptSource(source: string, workspace: Workspace, uid: number): Promise<void> {
+  if (!(await lstat(source)).isDirectory()) throw new Error(`the source ${source} is not a folder`);
+  await rename(source, workspace.build);
+  // The folder that the source was handed over in; no matter when there is something else in it.
+  await rmdir(dirname(source)).catch(() => {});
+  await chmod(workspace.build, 0o755);
+  if (process.getuid?.() === 0) {
+    await mustRun(["chown", "--recursive", "--no-dereference", "-P", "--", `${uid}:${uid}`, workspace.build]);
+  }
+}
+
+/** ENV_DIR: one file per config var, readable by the build only. */
+export async function writeConfigVars(workspace: Workspace, configVars: Record<string, string>, uid: number): Promise<void> {
+  for (const [name, value] of Object.entries(configVars)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) continue;
+    const path = join(workspace.env, name);
+    await writeFile(path, value, { mode: 0o600, flag: "wx" });
+    await own(path, uid);
+  }
+}
+
+/** A small file of the app's tree; null when it is not there. A link in its place is not followed. */
+export async function readUserFile(path: string, maxBytes: number): Promise<string | null> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const facts = await handle.stat();
+      if (!facts.isFile()) return null;
+      if (facts.size > maxBytes)
+        throw new BuildFailure(`${path.slice(path.lastIndexOf("/") + 1)} is larger than ${maxBytes} bytes.`);
+      return await handle.readFile("utf8");
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR" || code === "ENXIO") return null;
+    throw error;
+  }
+}
+
+async function own(path: string, uid: number): Promise<void> {
+  if (process.getuid?.() === 0) await chown(path, uid, uid);
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
+}
