@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Refusal } from "../kernel/refusal.ts";
 import { advertise } from "./advertise.ts";
 import { Allowance, GIT_REQUESTS_PER_HOUR } from "./allowance.ts";
-import { type Deployer, sweepSources } from "./deploy.ts";
+import type { Deployer } from "./deploy.ts";
 import { serveFetch } from "./fetch.ts";
 import { answer, basicPassword, bodyOf, type GitRoute, gitProtocol, gitRoute } from "./http.ts";
 import { PacketReader, ProtocolError } from "./packet.ts";
 import { receivePush } from "./push.ts";
 import { Repositories } from "./repositories.ts";
+import { sweepSources } from "./source.ts";
 import { Turns } from "./turns.ts";
 
 export interface GitOptions extends Deployer {

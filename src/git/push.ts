@@ -6,6 +6,7 @@ import { PushOutput } from "./push-output.ts";
 import { PACK_LIMIT_BYTES, Quarantine, UnpackError } from "./quarantine.ts";
 import type { Repositories } from "./repositories.ts";
 import type { Repository } from "./repository.ts";
+import { CHECKOUT_LIMIT_BYTES, PushedSource } from "./source.ts";
 import type { Turns } from "./turns.ts";
 
 export interface Receiver extends Deployer {
@@ -77,16 +78,23 @@ async function receive(
   const atomic = order.capabilities.has("atomic");
   let unpacked = "ok";
   if (order.shallow) await output.complaint(SHALLOW);
+  const source = new PushedSource(receiver.buildsFolder);
   const quarantine = await Quarantine.open(repository);
   try {
     if (verdicts.some(({ command }) => command.to !== NO_OBJECT)) {
       await quarantine.unpack(push.packets, receiver.packLimitBytes ?? PACK_LIMIT_BYTES, (chunk) => void output.text(chunk));
     }
     if (atomic && verdicts.some(({ refused }) => refused !== null)) refuseAll(verdicts, ATOMIC_FAILURE);
-    const tips = open(verdicts).map(({ command }) => command.to);
-    const wanted = tips.filter((tip) => tip !== NO_OBJECT);
-    if (wanted.length > 0 && !(await quarantine.isConnected(wanted))) refuseAll(verdicts, NOT_CONNECTED);
-    await accept(receiver, push, { verdicts, quarantine, repository, output, atomic });
+    const commands = open(verdicts).map(({ command }) => command);
+    const heart = deployCommand(commands);
+    const tips = commands.map(({ to }) => to).filter((tip) => tip !== NO_OBJECT);
+    // The files are written out while the objects are still being checked: the pushing user waits for the longer of the two only.
+    const [connected] = await Promise.all([
+      tips.length === 0 || quarantine.isConnected(tips),
+      heart && source.write(repository, heart.to, quarantine.env, receiver.checkoutLimitBytes ?? CHECKOUT_LIMIT_BYTES),
+    ]);
+    if (!connected) refuseAll(verdicts, NOT_CONNECTED);
+    await accept(receiver, push, { verdicts, heart: connected ? heart : null, source, quarantine, repository, output, atomic });
   } catch (error) {
     if (error instanceof UnpackError) {
       unpacked = error.message;
@@ -101,7 +109,7 @@ async function receive(
       );
     }
   } finally {
-    await quarantine.drop();
+    await Promise.all([quarantine.drop(), source.drop()]);
   }
   const outcomes = verdicts.map(({ command, refused }) => ({ ref: command.ref, refused }));
   await output.end(unpacked, outcomes);
@@ -109,6 +117,9 @@ async function receive(
 
 interface Acceptance {
   verdicts: Verdict[];
+  /** The command that makes the build, if any. */
+  heart: RefCommand | null;
+  source: PushedSource;
   quarantine: Quarantine;
   repository: Repository;
   output: PushOutput;
@@ -117,8 +128,7 @@ interface Acceptance {
 
 /** Deploys, then stores. The deployed branch is the heart: when it is declined, nothing of the push is stored. */
 async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): Promise<void> {
-  const { verdicts, quarantine, output } = acceptance;
-  const heart = deployCommand(open(verdicts).map(({ command }) => command));
+  const { verdicts, heart, output } = acceptance;
   if (heart === null) {
     await store(acceptance, open(verdicts));
     const branches = verdicts.filter(({ command, refused }) => refused === null && isNewBranch(command));
@@ -133,25 +143,21 @@ async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): P
     const verdict = await place(acceptance, heart, push.app.name);
     if (verdict === "refused") return;
     if (verdict === "build") {
-      const deployed = await deploy(
-        receiver,
-        {
-          app: push.app,
-          accountId: push.accountId,
-          repository: acceptance.repository,
-          commit: heart.to,
-          previous: heart.from === NO_OBJECT ? null : heart.from,
-          env: quarantine.env,
-        },
-        output,
-      );
+      const deployment = {
+        app: push.app,
+        accountId: push.accountId,
+        commit: heart.to,
+        source: acceptance.source,
+        again: heart.from !== NO_OBJECT,
+      };
+      const deployed = await deploy(receiver, deployment, output);
       if (!deployed) {
         refuseAll(verdicts, DECLINED);
         await output.complaint(`Verifying deploy...\n\n!\tPush rejected to ${push.app.name}.\n\n`);
         return;
       }
     }
-    await store(acceptance, open(verdicts), heart);
+    await store(acceptance, open(verdicts));
     await acceptance.repository.setHead(heart.ref);
     if (verdict === "build") await output.text("Verifying deploy... done.\n");
   } finally {
@@ -165,7 +171,7 @@ async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): P
  */
 async function place(acceptance: Acceptance, heart: RefCommand, appName: string): Promise<"build" | "stored" | "refused"> {
   const { repository, quarantine, output, verdicts } = acceptance;
-  const now = (await repository.refs()).get(heart.ref) ?? NO_OBJECT;
+  const now = (await repository.ref(heart.ref)) ?? NO_OBJECT;
   if (now === heart.from) return "build";
   if (now === heart.to) {
     heart.from = now;
@@ -184,9 +190,9 @@ async function place(acceptance: Acceptance, heart: RefCommand, appName: string)
 }
 
 /** Makes the objects part of the repository and moves the refs: the deployed branch by itself, so that no other ref can hold it up. */
-async function store(acceptance: Acceptance, accepted: readonly Verdict[], heart?: RefCommand): Promise<void> {
+async function store(acceptance: Acceptance, accepted: readonly Verdict[]): Promise<void> {
   if (accepted.length === 0) return;
-  const { repository, quarantine, atomic } = acceptance;
+  const { repository, quarantine, atomic, heart } = acceptance;
   await quarantine.migrate();
   const others = atomic ? [...accepted] : accepted.filter(({ command }) => command !== heart);
   const first = accepted.find(({ command }) => command === heart);

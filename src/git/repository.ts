@@ -49,6 +49,15 @@ export class Repository {
     return refs;
   }
 
+  /** What one ref names, or null; read from the files, as this is asked in the middle of every push. */
+  async ref(name: string): Promise<string | null> {
+    const loose = await readFile(join(this.folder, name), "utf8").catch(() => "");
+    if (loose !== "") return loose.trim();
+    const packed = await readFile(join(this.folder, "packed-refs"), "utf8").catch(() => "");
+    const line = packed.split("\n").find((candidate) => candidate.endsWith(` ${name}`));
+    return line?.slice(0, line.indexOf(" ")) ?? null;
+  }
+
   /** Moves refs in one transaction: all, or none and false. */
   async update(commands: readonly RefCommand[]): Promise<boolean> {
     const input = commands.map(({ ref, from, to }) =>
