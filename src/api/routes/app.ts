@@ -1,7 +1,6 @@
 import { Type } from "typebox";
 import { App, AppCreate, AppUpdate } from "../../contract/app.ts";
 import { AppParams } from "../../contract/reference.ts";
-import { Refusal } from "../../kernel/refusal.ts";
 import { type FoundApp, findApp } from "../../platform/access.ts";
 import { appResource, createApp, deleteApp, listApps, updateApp } from "../../platform/app.ts";
 import { invalid, notFound } from "../../platform/refusals.ts";
@@ -70,7 +69,4 @@ export function registerAppRoutes(app: Api, { platform }: ApiDeps): void {
       },
     });
   }
-  app.post("/account/app-transfers", { schema: { tags } }, async () => {
-    throw new Refusal("not_implemented", "Apps cannot be transferred on this platform. Add the other account with access:add.");
-  });
 }
