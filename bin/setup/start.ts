@@ -120,8 +120,7 @@ function handleSignals(running: Running): void {
   });
 }
 
-/** Prints what was stopped, one line each. */
-export function sayStopped(messages: Messages): (what: string) => void {
+function sayStopped(messages: Messages): (what: string) => void {
   return (what) => process.stderr.write(`${messages.stopped(what)}\n`);
 }
 
