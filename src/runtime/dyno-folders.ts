@@ -12,6 +12,8 @@ export interface DynoNote {
   port: number | null;
   /** Its place in the network, for the oci driver. */
   index: number | null;
+  /** Output file that the driver must keep from growing; null: somebody else does. */
+  logPath: string | null;
   /** The dyno's first process; null until it runs. */
   first: ProcessMark | null;
   /** The process that waits for it and writes the exit file. */

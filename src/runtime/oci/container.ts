@@ -54,6 +54,7 @@ export async function prepareContainer(machine: Machine, plan: ContainerPlan): P
       address: lease.address,
       port: plan.port,
       index: lease.index,
+      logPath: null,
       first: null,
       monitor: null,
     };

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCommand } from "../../kernel/command.ts";
 import { type Trial, until } from "../driver-cases.ts";
+import type { BuildCommand } from "../sandbox.ts";
 
 const NEIGHBOUR_UID = 204_322;
 
@@ -108,28 +109,36 @@ END
     assert.match(bomb.output, /Resource temporarily unavailable/);
   });
 
-  test("a home that only root may enter is no obstacle", async () => {
+  test("a home that only root may enter is no obstacle, for dynos and builds", async () => {
+    const cache = join(trial.folder, "deep", "cache");
+    await mkdir(cache, { recursive: true });
+    await chown(cache, trial.uid, trial.uid);
+    await writeFile(join(trial.folder, "deep", "tool"), "a tool\n");
     await chmod(trial.folder, 0o700);
     const { output } = await trial.run("cat data/words");
+    let built = "";
+    const ending = await trial.driver.sandbox.run({
+      ...command(trial, [
+        "sh",
+        "-c",
+        "cat /opt/tool && touch /cache/made && stat -c %U /cache/made && stat -c %a /opt /tmp && ! touch /opt/tool",
+      ]),
+      mounts: [
+        { host: cache, inside: "/cache", writable: true },
+        { host: join(trial.folder, "deep", "tool"), inside: "/opt/tool", writable: false },
+        { host: cache, inside: "/tmp/cache", writable: false },
+      ],
+      onOutput: (chunk) => (built += chunk.toString()),
+    });
     await chmod(trial.folder, 0o711);
     assert.match(output, /from the slug/);
+    assert.match(built, /^a tool\nu204321\n755\n1777\n/);
+    assert.equal(ending.exitCode, 0, built);
   });
 
   test("what a build left when the control plane died is gone after its next start", async () => {
     const live = join(trial.folder, "dynos/live");
-    const build = trial.driver.sandbox.run({
-      id: randomUUID(),
-      stack: "heroku-24",
-      argv: ["sleep", "300"],
-      env: {},
-      cwd: "/",
-      uid: trial.uid,
-      mounts: [],
-      memoryBytes: 64 * 1024 * 1024,
-      timeoutMilliseconds: 60_000,
-      signal: new AbortController().signal,
-      onOutput: () => {},
-    });
+    const build = trial.driver.sandbox.run(command(trial, ["sleep", "300"]));
     await until(async () => (await running(live)) === 1);
     await mkdir(join(live, "half-made"));
     await writeFile(join(live, "half-made", "config.json"), "{");
@@ -137,6 +146,22 @@ END
     await build;
     assert.deepEqual(await readdir(live), []);
   });
+}
+
+function command(trial: Trial, argv: string[]): BuildCommand {
+  return {
+    id: randomUUID(),
+    stack: "heroku-24",
+    argv,
+    env: { PATH: "/usr/bin:/bin" },
+    cwd: "/",
+    uid: trial.uid,
+    mounts: [],
+    memoryBytes: 64 * 1024 * 1024,
+    timeoutMilliseconds: 60_000,
+    signal: new AbortController().signal,
+    onOutput: () => {},
+  };
 }
 
 async function running(live: string): Promise<number> {

@@ -10,6 +10,7 @@ import type { AttachedDyno, Driver, DynoSpec, StartedDyno } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { copyHome } from "./home.ts";
 import { DEFAULT_PATH, freePort, HELPER_ENV, Host, type ProcessOptions } from "./host.ts";
+import { boundLogs } from "./log-size.ts";
 import { createSandbox } from "./sandbox.ts";
 
 /** Runs dynos as plain processes of the host: for machines without containers, and for trying things out. */
@@ -43,7 +44,12 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     signal: signalDyno,
     isListening: async (dyno, port) => await listensOn(dyno.pid, port, [ADDRESS]),
     list: async () => await host.folders.observe(),
-    watch: (onExit) => watchExits(host.folders, options.clock, options.journal, onExit),
+    watch: (onExit) => {
+      const endings = [watchExits(host.folders, options.clock, options.journal, onExit), boundLogs(host)];
+      return () => {
+        for (const end of endings) end();
+      };
+    },
     remove: async (dynoId) => await host.destroy(dynoId),
     attach: async (spec, terminal) => await attachDyno(host, spec, terminal, signalDyno),
     sandbox: createSandbox(host),
@@ -109,7 +115,8 @@ async function prepare(
   port: number | null,
   wrapper: string[],
 ): Promise<{ note: DynoNote; argv: string[] }> {
-  const note: DynoNote = { dynoId: spec.dynoId, kind, address: ADDRESS, port, index: null, first: null, monitor: null };
+  const logPath = kind === "dyno" ? spec.logPath : null;
+  const note: DynoNote = { dynoId: spec.dynoId, kind, address: ADDRESS, port, index: null, logPath, first: null, monitor: null };
   await mkdir(host.folders.path(spec.dynoId), { mode: 0o711 });
   await host.folders.write(note);
   const home = host.folders.path(spec.dynoId, "app");

@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import type { DynoNote } from "../dyno-folders.ts";
 import { type BuildCommand, type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, superviseBuild } from "../sandbox.ts";
 import { HELPER_ENV, type Host } from "./host.ts";
 
@@ -11,7 +12,7 @@ export function createSandbox(host: Host): BuildSandbox {
       const { argv, env, cwd } = translatePaths(command);
       await mkdir(host.folders.path(id), { mode: 0o711 });
       try {
-        await host.folders.write({ dynoId: id, kind: "build", address: "", port: null, index: null, first: null, monitor: null });
+        await host.folders.write(buildNote(id));
         const limits = { memoryBytes: command.memoryBytes, cpuShare: 1, maxProcesses: BUILD_PROCESSES };
         const begin = await host.beginArgv(id, { env, cwd, uid: command.uid, argv: [...ONE_STREAM, ...argv] });
         const ending = await superviseBuild(host.joinArgv(await host.group(id, limits), begin), {
@@ -28,6 +29,10 @@ export function createSandbox(host: Host): BuildSandbox {
       }
     },
   };
+}
+
+function buildNote(dynoId: string): DynoNote {
+  return { dynoId, kind: "build", address: "", port: null, index: null, logPath: null, first: null, monitor: null };
 }
 
 /** A command for the sandbox's paths, told with the host's: in its words, its working folder, and each part of `a:b:c` in the environment. */
