@@ -55,13 +55,12 @@ const english: Messages = {
   packagesFailed: (names, cause) => `The system packages ${names} could not be installed: ${cause}`,
   uvMissing: (cause) =>
     `uv could not be installed, so Python apps cannot be built until the next start brings it: ${cause}. Install Python 3 with venv or pip (on Debian: python3-venv) and see that PyPI can be reached.`,
-  processDriver: (reason) =>
-    `Dynos run as plain processes: ${reason}. Set this right for containers; until then NOT isolated from each other:`,
+  processDriver: (reason) => `Dynos run as plain processes, because ${reason}. They are NOT isolated from each other:`,
   notIsolated: [
     "files: a dyno can read what its user can read on this machine",
     "network: all dynos share this machine's addresses and ports",
     "processes: dynos can see each other's command lines",
-    "memory, CPU and process counts: the limits of dyno sizes are not held",
+    "memory, CPU and process counts: the limits of dyno sizes hold only for root, and only where control groups can be made",
   ],
   homeNotWritable: (home, cause) => `The data folder ${home} cannot be used: ${cause}. Set ZARPA_HOME to a folder of yours.`,
   wrongSettings: "Nothing was started, because of these settings:",
@@ -123,13 +122,12 @@ const spanish: Messages = {
   packagesFailed: (names, cause) => `No se pudieron instalar los paquetes del sistema ${names}: ${cause}`,
   uvMissing: (cause) =>
     `No se pudo instalar uv; hasta que el próximo arranque lo traiga no se pueden construir apps de Python: ${cause}. Instale Python 3 con venv o pip (en Debian: python3-venv) y compruebe que se llega a PyPI.`,
-  processDriver: (reason) =>
-    `Los dynos corren como procesos comunes: ${reason}. Corríjalo para tener contenedores; hasta entonces NO están aislados entre sí:`,
+  processDriver: (reason) => `Los dynos corren como procesos comunes, porque ${reason}. NO están aislados entre sí:`,
   notIsolated: [
     "archivos: un dyno puede leer lo que su usuario puede leer en esta máquina",
     "red: todos los dynos comparten las direcciones y los puertos de esta máquina",
     "procesos: los dynos ven las líneas de comandos de los demás",
-    "memoria, CPU y cantidad de procesos: no se aplican los límites de los tamaños de dyno",
+    "memoria, CPU y cantidad de procesos: los límites de los tamaños de dyno rigen solo para root y solo donde se pueden crear grupos de control",
   ],
   homeNotWritable: (home, cause) =>
     `No se puede usar la carpeta de datos ${home}: ${cause}. Ponga en ZARPA_HOME una carpeta suya.`,
