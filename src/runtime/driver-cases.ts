@@ -140,6 +140,7 @@ export function describeDriver(bench: DriverBench, more: (trial: Trial) => void 
     before(async () => await trial.begin());
     after(async () => await trial.finish());
     describeLife(trial);
+    describeRemains(trial);
     describeAttached(trial);
     describeSandbox(trial);
     more(trial);
@@ -231,6 +232,26 @@ function describeLife(trial: Trial): void {
     assert.equal(found(ending.dynoId)?.exitCode, 9);
     await trial.driver.remove(ending.dynoId);
     await trial.driver.remove(running.dynoId);
+    assert.deepEqual(await trial.driver.list(), []);
+  });
+}
+
+function describeRemains(trial: Trial): void {
+  test("whatever a dyno leaves on the disk is removed", async () => {
+    const deep = "import os\nfor _ in range(3000): os.mkdir('d' * 20); os.chdir('d' * 20)";
+    const { output } = await trial.run(
+      `mkdir closed && touch closed/file && chmod 0 closed; touch "$(printf 'a\\nb')" -- '-rf *'; python3 -c "${deep}"; echo made`,
+    );
+    assert.match(output, /made/);
+    assert.deepEqual(await readdir(join(trial.folder, "dynos/live")), []);
+  });
+
+  test("a dyno that cannot be started leaves nothing, and the error says why", async () => {
+    await assert.rejects(
+      trial.start("true", { slugRoot: join(trial.folder, "no-such-slug") }),
+      /no-such-slug|could not be created/,
+    );
+    assert.deepEqual(await readdir(join(trial.folder, "dynos/live")), []);
     assert.deepEqual(await trial.driver.list(), []);
   });
 }

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { mustRun, runCommand } from "../kernel/command.ts";
 import { isAlive, type ProcessMark } from "./host-process.ts";
 import type { ObservedDyno, StartedDyno } from "./ports.ts";
 
@@ -64,8 +65,15 @@ export class DynoFolders {
     return /^\d+\s*$/.test(text) ? Number(text) : null;
   }
 
+  /** By rm(1), which gets to the bottom of any depth of folders a program has left. */
   async remove(dynoId: string): Promise<void> {
-    await rm(this.path(dynoId), { recursive: true, force: true });
+    const folder = this.path(dynoId);
+    const argv = ["rm", "--recursive", "--force", "--one-file-system", "--", folder];
+    if ((await runCommand(argv)).exitCode !== 0) {
+      // Without root, folders that their owner has closed to himself must be opened first.
+      await runCommand(["chmod", "--recursive", "u+rwX", "--", folder]);
+      await mustRun(argv);
+    }
     await rm(join(this.exits, dynoId), { force: true });
   }
 

@@ -4,7 +4,7 @@ import type { Journal } from "../kernel/journal.ts";
 import type { DynoFolders } from "./dyno-folders.ts";
 
 /** Exit files are announced by the kernel at once; the sweep is for dynos whose monitor died and for lost announcements. */
-const SWEEP_MILLISECONDS = 2000;
+const SWEEP_MILLISECONDS = 5000;
 
 /**
  * Calls back once with the exit of each dyno, those included that had ended before and are not yet removed. The returned function ends

@@ -9,6 +9,7 @@ import type { Journal } from "../../kernel/journal.ts";
 import { Cgroups } from "../cgroup.ts";
 import { DynoFolders } from "../dyno-folders.ts";
 import { type DynoNetwork, openNetwork } from "../network/network.ts";
+import { checkLayerPath } from "./root.ts";
 import { installationTag } from "../network/subnet.ts";
 
 export interface OciOptions {
@@ -61,6 +62,7 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
   if (process.getuid?.() !== 0) throw new Error("containers need root");
   const runtimePath = findProgram(options.runtimeBinary ?? "runc");
   for (const program of NEEDED_PROGRAMS) findProgram(program);
+  checkLayerPath(options.dynosFolder);
   const tag = installationTag(options.dynosFolder);
   await mkdir(options.dynosFolder, { recursive: true, mode: 0o711 });
   const folders = new DynoFolders(options.dynosFolder);
@@ -73,11 +75,14 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
   // Not under the home: the user namespace's root must be able to walk there.
   await mkdir(rootPath, { recursive: true, mode: 0o755 });
   const cgroups = new Cgroups(`zarpa-${tag}`, options.clock);
+  const monitorGroup = await cgroups.create("monitors").catch((error: unknown) => {
+    throw new Error("containers need control groups, and /sys/fs/cgroup is not writable", { cause: error });
+  });
   return {
     options,
     folders,
     cgroups,
-    monitorGroup: await cgroups.create("monitors"),
+    monitorGroup,
     network: await openNetwork({ folder: options.dynosFolder, tag, journal: options.journal }),
     runtime: [runtimePath, "--root", runtimeState],
     runtimePath,

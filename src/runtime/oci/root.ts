@@ -45,6 +45,11 @@ export async function writeRoot(facts: RootFacts): Promise<string> {
   return `lowerdir=${facts.layers.join(":")},upperdir=${upper},workdir=${work},volatile,nosuid,nodev`;
 }
 
+/** The overlay's options are one text with commas and colons in between. Throws an Error for a path that would break it. */
+export function checkLayerPath(path: string): void {
+  if (/[,:\\"\s]/.test(path)) throw new Error(`"${path}" cannot hold containers: the path has a comma, colon, quote or space`);
+}
+
 async function withEntry(file: string, entry: string): Promise<string> {
   const text = await readFile(file, "utf8");
   return `${text}${text.endsWith("\n") ? "" : "\n"}${entry}\n`;

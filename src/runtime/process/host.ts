@@ -34,6 +34,7 @@ export class Host {
   readonly launcher: string;
   readonly isRoot: boolean;
   readonly #cgroups: Cgroups | null;
+  #monitorGroup: string[] = [];
 
   private constructor(options: ProcessOptions, launcher: string, cgroups: Cgroups | null) {
     this.options = options;
@@ -50,6 +51,7 @@ export class Host {
     // The apps' users must be able to walk to their homes.
     await chmod(options.dynosFolder, 0o711);
     await host.folders.prepare();
+    host.#monitorGroup = (await host.#cgroups?.create("monitors")) ?? [];
     return host;
   }
 
@@ -92,7 +94,8 @@ export class Host {
 
   /** argv of the waiter around a program that outlives the control plane. */
   superviseArgv(exitFile: string, group: string[], argv: string[]): string[] {
-    return ["/bin/bash", SUPERVISE, exitFile, ...group, "--", ...argv];
+    // Out of the group that the control plane was started in: what ends that must not end the waiters.
+    return this.joinArgv(this.#monitorGroup, ["/bin/bash", SUPERVISE, exitFile, ...group, "--", ...argv]);
   }
 
   /** argv of a program that ends with the control plane, in its control group. */
@@ -128,6 +131,7 @@ export class Host {
   }
 
   async removeGroups(): Promise<void> {
+    await this.#cgroups?.remove("monitors");
     await this.#cgroups?.removeSlice();
   }
 }
