@@ -60,7 +60,9 @@ export async function prepareContainer(machine: Machine, plan: ContainerPlan): P
     };
     await folders.write(note);
     const { caBundle } = machine.options;
-    const binds = [...plan.binds, ...(caBundle === null ? [] : [{ host: caBundle, inside: CA_BUNDLE_INSIDE, writable: false }])];
+    const certificates = caBundle === null ? [] : [{ host: caBundle, inside: CA_BUNDLE_INSIDE, writable: false }];
+    const asked = plan.binds.some(({ inside }) => inside === CA_BUNDLE_INSIDE);
+    const binds = asked ? plan.binds : [...plan.binds, ...certificates];
     const stack = machine.options.stackRoot(plan.stack);
     const overlayOptions = await writeRoot({
       folder: bundle,
