@@ -19,20 +19,23 @@ const KILL_ROUNDS = 500;
 export class Cgroups {
   readonly version: 1 | 2;
   readonly slice: string;
+  readonly #root: string;
   readonly #trees: string[];
   readonly #clock: Clock;
 
-  constructor(slice: string, clock: Clock) {
+  /** `root`: where the control groups are mounted, when it is not the usual place. */
+  constructor(slice: string, clock: Clock, root = ROOT) {
     this.slice = slice;
+    this.#root = root;
     this.#clock = clock;
-    this.version = existsSync(join(ROOT, "cgroup.controllers")) ? 2 : 1;
-    this.#trees = this.version === 2 ? [ROOT] : V1_CONTROLLERS.map((name) => join(ROOT, name)).filter((tree) => existsSync(tree));
+    this.version = existsSync(join(root, "cgroup.controllers")) ? 2 : 1;
+    this.#trees = this.version === 2 ? [root] : V1_CONTROLLERS.map((name) => join(root, name)).filter((tree) => existsSync(tree));
   }
 
   /** Whether swap can be limited, which OCI runtimes otherwise refuse to be asked for. */
   get limitsSwap(): boolean {
-    if (this.version === 1) return existsSync(join(ROOT, "memory", "memory.memsw.limit_in_bytes"));
-    return existsSync(join(ROOT, this.slice, "monitors", "memory.swap.max"));
+    if (this.version === 1) return existsSync(join(this.#root, "memory", "memory.memsw.limit_in_bytes"));
+    return existsSync(join(this.#root, this.slice, "monitors", "memory.swap.max"));
   }
 
   /** What a process of the group sees as its path, and the OCI runtime is told. */
@@ -55,7 +58,7 @@ export class Cgroups {
   async createLimited(name: string, limits: DynoLimits): Promise<string[]> {
     const files = await this.create(name);
     const set = async (controller: string, file: string, value: number): Promise<void> => {
-      const folder = this.version === 2 ? join(ROOT, this.slice, name) : join(ROOT, controller, this.slice, name);
+      const folder = this.version === 2 ? join(this.#root, this.slice, name) : join(this.#root, controller, this.slice, name);
       await writeFile(join(folder, file), String(value)).catch(() => {});
     };
     await set("pids", "pids.max", limits.maxProcesses);
@@ -93,7 +96,7 @@ export class Cgroups {
   /** How many processes of the group the kernel has killed for want of memory. */
   async memoryKills(name: string): Promise<number> {
     const file = this.version === 2 ? [this.slice, name, "memory.events"] : ["memory", this.slice, name, "memory.oom_control"];
-    const text = await readFile(join(ROOT, ...file), "utf8").catch(() => "");
+    const text = await readFile(join(this.#root, ...file), "utf8").catch(() => "");
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
@@ -104,7 +107,7 @@ export class Cgroups {
 
   /** Removes the slice itself, when nothing is in it any more; OCI runtimes make it in every tree of v1. */
   async removeSlice(): Promise<void> {
-    const trees = this.version === 2 ? [ROOT] : (await readdir(ROOT)).map((name) => join(ROOT, name));
+    const trees = this.version === 2 ? [this.#root] : (await readdir(this.#root)).map((name) => join(this.#root, name));
     for (const tree of trees) await rmdir(join(tree, this.slice)).catch(() => {});
   }
 

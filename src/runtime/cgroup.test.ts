@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemClock } from "../kernel/clock.ts";
+import { Cgroups } from "./cgroup.ts";
+
+const JOIN = 'for group; do echo $$ > "$group"; done; sleep 300 & setsid sh -c "sleep 300 & sleep 300" & echo in; wait';
+
+/** The host's own layout, and on hybrid hosts version 2 beside it (which has no controllers there, but groups and their end). */
+for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
+  const missing = process.getuid?.() === 0 ? !existsSync(root) && "not on this host" : "needs root";
+  test(`a control group under ${root} holds a program and all it starts, and ends them`, { skip: missing }, async () => {
+    const cgroups = new Cgroups(`zarpa-test-${process.pid}`, systemClock, root);
+    const files = await cgroups.createLimited("one", { memoryBytes: 64 << 20, cpuShare: 2, maxProcesses: 20 });
+    const child = spawn("/bin/sh", ["-c", JOIN, "sh", ...files], { stdio: ["ignore", "pipe", "ignore"] });
+    await once(child.stdout, "data");
+    assert.ok((await cgroups.processes("one")).length >= 3);
+    const pids = join(root, cgroups.version === 2 ? "" : "pids", cgroups.slice, "one", "pids.max");
+    if (existsSync(pids)) assert.equal((await readFile(pids, "utf8")).trim(), "20");
+    assert.equal(await cgroups.memoryKills("one"), 0);
+    const [, signal] = (await Promise.all([once(child, "exit"), cgroups.kill("one")]))[0];
+    assert.equal(signal, "SIGKILL");
+    assert.deepEqual(await cgroups.processes("one"), []);
+    await cgroups.remove("one");
+    await cgroups.removeSlice();
+    assert.ok(!existsSync(join(root, cgroups.slice)));
+    await cgroups.kill("never-there");
+  });
+}
