@@ -69,25 +69,45 @@ function install() {
   }
 }
 
+/** What Node 26 itself is linked with and a small Debian lacks. */
+const LIBRARY_PACKAGES = { "libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6" };
+
+/** `"works"`, `"absent"`, or the name of the shared library without which it does not run. */
+function stateOfNode26() {
+  if (!existsSync(node26)) return "absent";
+  const { stdout, stderr } = spawnSync(node26, ["--version"], { encoding: "utf8" });
+  if (majorOf(stdout ?? "") >= WANTED_NODE) return "works";
+  return /loading shared libraries: ([^:]+):/.exec(stderr ?? "")?.[1] ?? "absent";
+}
+
 /** The package `node` fetches its binary in an install script, which npm may hold back; then the script is run here. */
 function ensureNode26() {
-  const works = () => {
-    if (!existsSync(node26)) return false;
-    const { stdout } = spawnSync(node26, ["--version"], { encoding: "utf8" });
-    return majorOf(stdout ?? "") >= WANTED_NODE;
-  };
-  if (works()) return;
-  const folder = join(modules, "node");
-  if (
-    existsSync(folder) &&
-    run([process.execPath, "installArchSpecificPackage"], { cwd: folder, stdio: ["ignore", 2, 2] }) &&
-    works()
-  )
-    return;
-  if (majorOf(process.version) >= WANTED_NODE) return;
+  if (stateOfNode26() === "absent") {
+    const folder = join(modules, "node");
+    if (existsSync(folder)) run([process.execPath, "installArchSpecificPackage"], { cwd: folder, stdio: ["ignore", 2, 2] });
+  }
+  const state = stateOfNode26();
+  if (state === "works" || (state === "absent" && majorOf(process.version) >= WANTED_NODE)) return;
+  if (state !== "absent") return ensureLibrary(state);
   fail(
     `Node ${WANTED_NODE} did not arrive with the npm package "node". Run  npm rebuild node --ignore-scripts=false  in ${root}, or install Node ${WANTED_NODE} on this machine.`,
     `Node ${WANTED_NODE} no llegó con el paquete de npm «node». Ejecute  npm rebuild node --ignore-scripts=false  en ${root}, o instale Node ${WANTED_NODE} en esta máquina.`,
+  );
+}
+
+function ensureLibrary(library) {
+  const name = LIBRARY_PACKAGES[library] ?? library;
+  if (process.getuid?.() === 0 && name !== library) {
+    say(`Installing ${name}, which Node ${WANTED_NODE} needs …`, `Instalando ${name}, que Node ${WANTED_NODE} necesita …`);
+    const options = { stdio: ["ignore", "ignore", 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+    const apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600"];
+    run([...apt, "update"], options);
+    run([...apt, "install", "-y", "--no-install-recommends", name], options);
+    if (stateOfNode26() === "works") return;
+  }
+  fail(
+    `Node ${WANTED_NODE} needs the library ${library}. Run this as root, then start again:  apt-get install -y ${name}`,
+    `Node ${WANTED_NODE} necesita la biblioteca ${library}. Ejecute esto como root y arranque otra vez:  apt-get install -y ${name}`,
   );
 }
 
