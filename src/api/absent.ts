@@ -2,6 +2,7 @@ import type { HTTPMethods } from "fastify";
 import { Type } from "typebox";
 import { Refusal } from "../kernel/refusal.ts";
 import { findApp } from "../platform/access.ts";
+import { notFound } from "../platform/refusals.ts";
 import type { Api, ApiDeps } from "./api.ts";
 import { sendList } from "./list.ts";
 
@@ -27,8 +28,7 @@ export function always(path: string, value: object): AbsentRoute {
 
 /** There is no such thing, whatever shall be done with it. `resource` is Heroku's name, which the CLI looks at. */
 export function never(path: string, resource: string, methods: HTTPMethods[] = ALL): AbsentRoute {
-  const message = `Couldn't find that ${resource.replaceAll("_", " ")}.`;
-  return { methods, path, answer: { kind: "refusal", refusal: new Refusal("not_found", message, { resource }) } };
+  return { methods, path, answer: { kind: "refusal", refusal: notFound(resource) } };
 }
 
 /** The path exists on Heroku, what it does does not exist here: the message says so and what to do instead. */

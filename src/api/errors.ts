@@ -48,7 +48,7 @@ export function installErrors(app: Api, deps: ApiDeps): void {
 }
 
 /** The status and the body that tell a client about an error; nothing of a fault's detail gets out. */
-export function describeError(error: Error & Partial<FastifyError>): { status: number; body: ErrorBody } {
+function describeError(error: Error & Partial<FastifyError>): { status: number; body: ErrorBody } {
   if (error instanceof Refusal) {
     const status = STATUS_BY_ID[error.id] ?? 422;
     return { status, body: { ...error.details, id: error.id, message: error.message } };

@@ -13,7 +13,7 @@ export function installRequestIds(app: Api): void {
   });
 }
 
-export function chooseRequestId(header: string | string[] | undefined): string {
+function chooseRequestId(header: string | string[] | undefined): string {
   const [first = ""] = String(header ?? "").split(",");
   return PLAUSIBLE_ID.test(first.trim()) ? first.trim() : newId();
 }

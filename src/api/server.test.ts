@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { testApi } from "../../test/support/api.ts";
 import { connect } from "../platform/database/connect.ts";
@@ -173,6 +176,34 @@ test("header blocks beyond 16 KB and keep-alive over a real socket", async () =>
   });
   assert.equal(status, 200);
 });
+
+test("behind the router's Unix socket the client is the last forwarded address, without one it is this machine", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zarpa-api-"));
+  const server = await createApi(api.deps);
+  const socketPath = join(folder, "socket");
+  await server.listen({ path: socketPath });
+  const page = async (forwarded: Record<string, string>): Promise<string> => {
+    const begun = await overSocket(socketPath, "POST", "/auth", forwarded);
+    return await overSocket(socketPath, "GET", (JSON.parse(begun) as { browser_url: string }).browser_url, forwarded);
+  };
+  assert.match(await page({ "x-forwarded-for": "203.0.113.9, 198.51.100.4" }), /from the address 198\.51\.100\.4/);
+  assert.match(await page({}), /from the address this machine/);
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function overSocket(socketPath: string, method: string, path: string, headers: Record<string, string>): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const call = httpRequest({ socketPath, method, path, headers }, (reply) => {
+      let text = "";
+      reply
+        .setEncoding("utf8")
+        .on("data", (chunk: string) => (text += chunk))
+        .on("end", () => resolve(text));
+    });
+    call.on("error", reject).end();
+  });
+}
 
 test("the OpenAPI document describes the routes", async () => {
   const { status, body } = await api.request({ url: "/openapi.json" });

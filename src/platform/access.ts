@@ -1,4 +1,4 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { isId } from "../kernel/ids.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Platform } from "./context.ts";
@@ -8,8 +8,13 @@ import { notFound } from "./refusals.ts";
 
 export type AppRow = Selectable<Apps>;
 
-/** An app as the API finds it: its row and its owner's e-mail address. */
-export type FoundApp = AppRow & { owner_email: string };
+/** An app as the API finds it: its row, its owner's e-mail address and the dyno sizes of its formation. */
+export type FoundApp = AppRow & { owner_email: string; sizes: string[] };
+
+/** The dyno sizes in use, as a column of a query over `apps`. */
+export const formationSizes = sql<string[]>`array(select distinct size from formations where formations.app_id = apps.id)`.as(
+  "sizes",
+);
 
 /**
  * `use`: see, deploy, configure, scale, as every collaborator may. `own`: what Heroku leaves to the owner: delete, rename, share.
@@ -26,7 +31,7 @@ export async function findApp(ctx: Platform, nameOrId: string, identity: Identit
       join.onRef("collaborators.app_id", "=", "apps.id").on("collaborators.account_id", "=", identity.accountId),
     )
     .selectAll("apps")
-    .select(["accounts.email as owner_email", "collaborators.id as collaborator_id"])
+    .select(["accounts.email as owner_email", "collaborators.id as collaborator_id", formationSizes])
     .where(isId(nameOrId) ? "apps.id" : "apps.name", "=", nameOrId)
     .executeTakeFirst();
   if (row === undefined) throw notFound("app");

@@ -45,10 +45,7 @@ export async function getAccount(ctx: Platform, accountId: string): Promise<Acco
 }
 
 /** Makes an account; the e-mail address is kept in lower case. */
-export async function createAccount(
-  ctx: Platform,
-  account: { email: string; password: Secret; isAdmin: boolean },
-): Promise<AccountRow> {
+async function createAccount(ctx: Platform, account: { email: string; password: Secret; isAdmin: boolean }): Promise<AccountRow> {
   const now = ctx.clock.now();
   return await ctx.db
     .insertInto("accounts")

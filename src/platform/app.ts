@@ -1,13 +1,14 @@
 import type { Transaction } from "kysely";
 import type { App } from "../contract/app.ts";
 import { newId } from "../kernel/ids.ts";
-import type { FoundApp } from "./access.ts";
+import { type FoundApp, formationSizes } from "./access.ts";
 import { checkAppName, randomAppName } from "./app-name.ts";
 import { changeApp } from "./change.ts";
 import { sealConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
 import type { Tables } from "./database/tables.ts";
 import { defaultHostname } from "./domain.ts";
+import { processTier } from "./dyno-size.ts";
 import type { Identity } from "./identity.ts";
 import { chooseRegion, findRegion } from "./region.ts";
 import { invalid, isDuplicate } from "./refusals.ts";
@@ -35,7 +36,7 @@ export function appResource(ctx: Platform, app: FoundApp): App {
     name: app.name,
     organization: null,
     owner: { id: app.owner_id, email: app.owner_email },
-    process_tier: "eco",
+    process_tier: processTier(app.sizes),
     region: named(findRegion(app.region)),
     released_at: app.released_at?.toISOString() ?? null,
     repo_size: app.repo_size,
@@ -126,7 +127,7 @@ async function insertApp(
     .values({ ...owner, ...stamps })
     .execute();
   await createInitialReleases(trx, ctx, row.id, identity.accountId);
-  return { ...row, owner_email: identity.email };
+  return { ...row, owner_email: identity.email, sizes: [] };
 }
 
 /** Changes name (the default domain follows), maintenance mode or the stack of the next build. */
@@ -166,7 +167,7 @@ export async function updateApp(
         .executeTakeFirstOrThrow();
     });
     ctx.events.routesChanged(app.id);
-    return { ...row, owner_email: app.owner_email };
+    return { ...row, owner_email: app.owner_email, sizes: app.sizes };
   } catch (error) {
     throw isDuplicate(error) ? nameTaken() : error;
   }
@@ -188,7 +189,7 @@ export async function listApps(ctx: Platform, identity: Identity, which: "own" |
     .selectFrom("apps")
     .innerJoin("accounts", "accounts.id", "apps.owner_id")
     .selectAll("apps")
-    .select("accounts.email as owner_email")
+    .select(["accounts.email as owner_email", formationSizes])
     .orderBy("apps.name");
   if (which === "own") query = query.where("owner_id", "=", identity.accountId);
   else if (!identity.isAdmin) {

@@ -2,9 +2,10 @@ import { Refusal } from "../kernel/refusal.ts";
 
 /** The refusals that every resource has, in Heroku's words. */
 
-/** 404: `Couldn't find that domain.` `resource` is Heroku's name of it, with underscores. */
+/** 404: `Couldn't find that domain.` `resource` is Heroku's name of it, with underscores (`add_on`), which the CLI looks at. */
 export function notFound(resource: string): Refusal {
-  return new Refusal("not_found", `Couldn't find that ${resource.replaceAll("_", " ")}.`, { resource });
+  const words = resource.replace("add_on", "add-on").replaceAll("_", " ");
+  return new Refusal("not_found", `Couldn't find that ${words}.`, { resource });
 }
 
 /** 422 with a message that says what to do. */

@@ -18,7 +18,7 @@ const REGIONS: readonly Region[] = [
   },
 ];
 
-export const DEFAULT_REGION = "us";
+const DEFAULT_REGION = "us";
 
 export function listRegions(): readonly Region[] {
   return REGIONS;

@@ -3,7 +3,7 @@ import { invalid, notFound } from "./refusals.ts";
 
 const SINCE = "2026-11-20T00:00:00.000Z";
 
-export const DEFAULT_STACK = "heroku-24";
+const DEFAULT_STACK = "heroku-24";
 
 /** What apps can be built on and run on. The stack is Debian with Heroku's packages, under the name that buildpacks know. */
 const STACKS: readonly Stack[] = [

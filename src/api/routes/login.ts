@@ -8,7 +8,7 @@ import { notFound } from "../../platform/refusals.ts";
 import type { Api, ApiDeps } from "../api.ts";
 import { readToken } from "../auth.ts";
 import { BrowserLogins, type PendingLogin } from "../browser-login.ts";
-import { throttledSignIn } from "../login.ts";
+import { clientAddress, throttledSignIn } from "../login.ts";
 import { chooseLanguage, contentSecurityPolicy, loginEnd, loginForm } from "../login-page.ts";
 import type { LoginThrottle } from "../login-throttle.ts";
 
@@ -35,7 +35,7 @@ export function registerLoginRoutes(app: Api, { platform }: ApiDeps, throttle: L
     "/auth",
     { schema: { tags, summary: "Begin a browser login", body: LoginBegin, response: { 201: LoginUrls } }, config },
     async (request, reply) => {
-      const { id, pollToken } = logins.begin(request.body.description ?? "heroku login", request.ip);
+      const { id, pollToken } = logins.begin(request.body.description ?? "heroku login", clientAddress(request));
       void reply.status(201).header("cache-control", "no-store");
       return { browser_url: `/auth/browser/${id}`, cli_url: `/auth/cli/${id}`, token: pollToken };
     },
