@@ -30,6 +30,9 @@ const STATUS_BY_ID: Record<string, number> = {
 /** PostgreSQL's classes and Node's codes that mean: the database cannot be asked just now. */
 const DATABASE_DOWN = /^(08\d\d\d|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
 
+/** PostgreSQL's codes for a text with a null character, which it cannot hold. */
+const UNSTORABLE_TEXT = new Set(["22021", "22P05"]);
+
 /** Turns everything that handlers throw into Heroku's error bodies; the only place that knows statuses. */
 export function installErrors(app: Api, deps: ApiDeps): void {
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
@@ -47,6 +50,12 @@ export function installErrors(app: Api, deps: ApiDeps): void {
   });
 }
 
+/** Answers what Fastify refuses before there is a route: a path that is garbled or too long. */
+export function answerFrameworkError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  const { status, body } = describeError(error);
+  void reply.status(status).type("application/json").send(JSON.stringify(body));
+}
+
 /** The status and the body that tell a client about an error; nothing of a fault's detail gets out. */
 function describeError(error: Error & Partial<FastifyError>): { status: number; body: ErrorBody } {
   if (error instanceof Refusal) {
@@ -55,6 +64,9 @@ function describeError(error: Error & Partial<FastifyError>): { status: number; 
   }
   if (error.validation !== undefined) {
     return { status: 422, body: { id: "invalid_params", message: validationMessage(error) } };
+  }
+  if (error.code !== undefined && UNSTORABLE_TEXT.has(error.code)) {
+    return { status: 422, body: { id: "invalid_params", message: "Texts must not contain null characters." } };
   }
   if (isDatabaseDown(error)) {
     const message = "The platform's database does not answer just now. Please try again in a moment.";

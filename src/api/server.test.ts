@@ -99,6 +99,22 @@ test("validation errors are for people", async () => {
   assert.deepEqual(wrong.body, { id: "invalid_params", message: 'Invalid value for "maintenance": must be boolean.' });
 });
 
+test("garbled paths and unstorable texts are the client's mistakes", async () => {
+  for (const [method, path, body, status] of [
+    ["GET", "/apps/%zz", undefined, 400],
+    ["GET", `/apps/${"a".repeat(5000)}`, undefined, 414],
+    ["GET", "/apps/%00", undefined, 422],
+    ["PATCH", "/account", { name: "a\u0000b" }, 422],
+    ["PATCH", "/account", { name: "a".repeat(201) }, 422],
+    ["POST", "/oauth/authorizations", { scope: [] }, 422],
+  ] as const) {
+    const answer = await ana.call(method, path, body);
+    assert.equal(answer.status, status, path.slice(0, 20));
+    assert.ok(answer.body.id && answer.body.message);
+  }
+  assert.deepEqual(api.journal, []);
+});
+
 test("request ids: the client's newest comes back, else a new one", async () => {
   const id = async (header?: string): Promise<unknown> =>
     (await ana.call("GET", "/account", undefined, header === undefined ? {} : { "request-id": header })).headers["request-id"];

@@ -6,7 +6,7 @@ import type { Api, ApiDeps } from "./api.ts";
 import { installAuth } from "./auth.ts";
 import { installBodies } from "./body.ts";
 import { installCaching } from "./caching.ts";
-import { installErrors } from "./errors.ts";
+import { answerFrameworkError, installErrors } from "./errors.ts";
 import { describeApi } from "./openapi.ts";
 import { installRateLimit } from "./rate-limit.ts";
 import { installRequestIds } from "./request-id.ts";
@@ -25,6 +25,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app: Api = fastify({
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     logger: false,
+    frameworkErrors: answerFrameworkError,
     // Long polls and log tails end with the server.
     forceCloseConnections: true,
     // Sources are uploaded by slow links; the router in front times idle clients out.

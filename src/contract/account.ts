@@ -26,7 +26,7 @@ export type Account = Static<typeof Account>;
 
 /** `new_password` needs `password`, the present one. */
 export const AccountUpdate = Type.Object({
-  name: Type.Optional(NullableString),
+  name: Type.Optional(Type.Unsafe<string | null>({ type: ["string", "null"], maxLength: 200 })),
   allow_tracking: Type.Optional(Type.Boolean()),
   beta: Type.Optional(Type.Boolean()),
   password: Type.Optional(Type.String()),

@@ -24,7 +24,7 @@ export type Authorization = Static<typeof Authorization>;
 export const AuthorizationCreate = Type.Object({
   description: Type.Optional(Type.String({ maxLength: 1000 })),
   expires_in: Type.Optional(NullableInteger),
-  scope: Type.Optional(Type.Array(Type.String())),
+  scope: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
   client: Type.Optional(Type.Unknown()),
 });
 

@@ -18,7 +18,7 @@ export const Domain = Type.Object({
 export type Domain = Static<typeof Domain>;
 
 export const DomainCreate = Type.Object({
-  hostname: Type.String(),
+  hostname: Type.String({ maxLength: 1000 }),
   sni_endpoint: Type.Optional(NullableString),
 });
 
