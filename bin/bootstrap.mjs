@@ -99,7 +99,7 @@ function ensureLibrary(library) {
   const name = LIBRARY_PACKAGES[library] ?? library;
   if (process.getuid?.() === 0 && name !== library) {
     say(`Installing ${name}, which Node ${WANTED_NODE} needs …`, `Instalando ${name}, que Node ${WANTED_NODE} necesita …`);
-    const options = { stdio: ["ignore", "ignore", 2], env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
+    const options = { stdio: "ignore", env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } };
     const apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=600"];
     run([...apt, "update"], options);
     run([...apt, "install", "-y", "--no-install-recommends", name], options);

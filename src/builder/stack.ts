@@ -91,6 +91,9 @@ function recipeHash(): string {
   return createHash("sha256").update(JSON.stringify(RECIPE)).digest("hex").slice(0, 12);
 }
 
+/** All processes of the build end when we do, even by kill -9: nobody would rename what they go on building. */
+const ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
 async function build(half: string, options: StackOptions): Promise<void> {
   const { onProgress = () => {} } = options;
   const mirrors = hostMirrors("/etc", RECIPE.suite);
@@ -102,7 +105,7 @@ async function build(half: string, options: StackOptions): Promise<void> {
       keyring: KEYRINGS.find((file) => existsSync(file)),
     });
     const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", ...options.proxies };
-    await mustRun(argv, { env, onStderr: announce(onProgress) });
+    await mustRun([...ENDS_WITH_US, ...argv], { env, onStderr: announce(onProgress) });
   };
   if (mirrors.length === 0) return await run([]);
   try {
