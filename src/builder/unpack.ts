@@ -68,7 +68,8 @@ function linkLeads(entry: ReadEntry): boolean {
 
 async function liftSingleFolder(folder: string): Promise<void> {
   const [only, ...others] = await readdir(folder, { withFileTypes: true });
-  if (only === undefined || others.length > 0 || !only.isDirectory()) return;
+  // A buildpack may consist of its bin folder alone.
+  if (only === undefined || others.length > 0 || !only.isDirectory() || only.name === "bin") return;
   const aside = `${folder}.top`;
   await rename(join(folder, only.name), aside);
   for (const name of await readdir(aside)) await rename(join(aside, name), join(folder, name));

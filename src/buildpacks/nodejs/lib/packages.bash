@@ -86,6 +86,8 @@ install_with() {
       as_app yarn install "${options[@]}"
       ;;
     berry)
+      # Without node_modules the app runs from Yarn's cache: that must be a folder of the app.
+      if [[ ! $(cat .yarnrc.yml 2>/dev/null) =~ nodeLinker:\ *[\"\']?node-modules ]]; then unset YARN_CACHE_FOLDER; fi
       as_app yarn install --immutable
       ;;
     pnpm)

@@ -86,7 +86,9 @@ export function makePlan(read: Reader, facts: Facts): Plan | { problem: string }
   const { manager, manager_range } = chooseManager(source, locks[0]?.[1] ?? null, lockText);
   const node_range = text(source.engines?.["node"]);
   if (node_range !== "" && facts.semver.validRange(node_range) === null) {
-    return { problem: `engines.node in package.json is "${node_range}": that is no range of versions. Write "24.x", for example.` };
+    return {
+      problem: `engines.node in package.json is "${node_range}": that is no range of versions. Write "24.x", for example.`,
+    };
   }
   const { version, own } = chooseNode(node_range, facts);
   if (version === null) {

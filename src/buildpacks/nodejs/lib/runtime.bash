@@ -74,8 +74,10 @@ install_runtime() {
   fi
   printf 'include\n' >"$cache/node.omit"
   ln -sfn "$node_home" "$cache/node"
-  rm -f "$node_home/.default-web"
-  if [[ -n ${plan[default_web]} ]]; then printf '%s' "${plan[default_web]}" >"$node_home/.default-web"; fi
+  local web=""
+  if [[ -f $node_home/.default-web ]]; then web=$(<"$node_home/.default-web"); fi
+  # Written only when it differs: the folder is shared with the former slug as long as nothing in it changes.
+  if [[ $web != "${plan[default_web]}" ]]; then printf '%s' "${plan[default_web]}" >"$node_home/.default-web"; fi
   blank
 }
 
