@@ -2,16 +2,32 @@ import type { Api, ApiDeps } from "./api.ts";
 import { LoginThrottle } from "./login-throttle.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import { registerAccountRoutes } from "./routes/account.ts";
+import { registerAddonRoutes } from "./routes/addon.ts";
 import { registerAppRoutes } from "./routes/app.ts";
 import { registerAuthorizationRoutes } from "./routes/authorization.ts";
+import { registerBillingRoutes } from "./routes/billing.ts";
+import { registerBuildRoutes } from "./routes/build.ts";
 import { registerBuildpackRoutes } from "./routes/buildpack.ts";
+import { registerCertificateRoutes } from "./routes/certificate.ts";
 import { registerCollaboratorRoutes } from "./routes/collaborator.ts";
+import { registerConfigVarRoutes } from "./routes/config-var.ts";
 import { registerDomainRoutes } from "./routes/domain.ts";
+import { registerDrainRoutes } from "./routes/drain.ts";
+import { registerDynoSizeRoutes } from "./routes/dyno-size.ts";
+import { registerDynoRoutes } from "./routes/dyno.ts";
 import { registerFeatureRoutes } from "./routes/feature.ts";
+import { registerFormationRoutes } from "./routes/formation.ts";
 import { registerKeyRoutes } from "./routes/key.ts";
+import { registerLogSessionRoutes } from "./routes/log-session.ts";
 import { registerLoginRoutes } from "./routes/login.ts";
+import { registerPipelineRoutes } from "./routes/pipeline.ts";
 import { registerPlaceRoutes } from "./routes/place.ts";
+import { registerReleaseRoutes } from "./routes/release.ts";
+import { registerSlugRoutes } from "./routes/slug.ts";
+import { registerSourceRoutes } from "./routes/source.ts";
 import { registerStatusRoutes } from "./routes/status.ts";
+import { registerStreamRoutes } from "./routes/stream.ts";
+import { registerTeamRoutes } from "./routes/team.ts";
 
 /** Every route of the API, one line a resource. */
 export function registerRoutes(app: Api, deps: ApiDeps, limiter: RateLimiter): void {
@@ -27,4 +43,20 @@ export function registerRoutes(app: Api, deps: ApiDeps, limiter: RateLimiter): v
   registerFeatureRoutes(app, deps);
   registerBuildpackRoutes(app, deps);
   registerPlaceRoutes(app, deps);
+  registerConfigVarRoutes(app, deps);
+  registerReleaseRoutes(app, deps);
+  registerSlugRoutes(app, deps);
+  registerBuildRoutes(app, deps);
+  registerSourceRoutes(app, deps);
+  registerFormationRoutes(app, deps);
+  registerDynoRoutes(app, deps);
+  registerDynoSizeRoutes(app, deps);
+  registerLogSessionRoutes(app, deps);
+  registerStreamRoutes(app, deps);
+  registerAddonRoutes(app, deps);
+  registerPipelineRoutes(app, deps);
+  registerTeamRoutes(app, deps);
+  registerDrainRoutes(app, deps);
+  registerCertificateRoutes(app, deps);
+  registerBillingRoutes(app, deps);
 }

@@ -1,4 +1,5 @@
 import type { Selectable } from "kysely";
+import type { Build } from "../contract/build.ts";
 import { isId, newId, newToken } from "../kernel/ids.ts";
 import { addJob } from "../kernel/jobs.ts";
 import { Refusal } from "../kernel/refusal.ts";
@@ -36,6 +37,32 @@ export interface BuildOrder {
   remembered: Buildpack[];
   configVars: ConfigVars;
   firstBuild: boolean;
+}
+
+/** The build as the API shows it. */
+export function buildResource(ctx: Platform, app: { id: string; name: string }, row: BuildRow): Build {
+  const { origin, gitOrigin } = ctx.addresses;
+  return {
+    app: { id: app.id },
+    buildpacks: row.buildpacks,
+    created_at: row.created_at.toISOString(),
+    generation: "cedar",
+    id: row.id,
+    output_stream_url: `${origin}/streams/builds/${row.id}/${row.output_token}`,
+    release: row.release_id === null ? null : { id: row.release_id },
+    slug: row.slug_id === null ? null : { id: row.slug_id },
+    source_blob: {
+      checksum: row.source_checksum,
+      // The folder of a push is nobody's business; its repository says where the source came from.
+      url: row.source_kind === "git" ? `${gitOrigin}${app.name}.git` : row.source_location,
+      version: row.source_version,
+      version_description: row.source_version_description,
+    },
+    stack: row.stack,
+    status: row.status,
+    updated_at: row.updated_at.toISOString(),
+    user: { id: row.account_id, email: row.email },
+  };
 }
 
 /** Runs the build of `build_id`. */

@@ -1,4 +1,7 @@
+import { machine } from "node:os";
+import type { DynoSize as DynoSizeResource } from "../contract/dyno-size.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { CEDAR } from "./stack.ts";
 
 /** Dyno sizes and what each may use: https://devcenter.heroku.com/articles/dyno-sizes */
 export interface DynoSize {
@@ -57,6 +60,22 @@ export const dynoSizes: readonly DynoSize[] = [
     ...performance,
   },
 ];
+
+/** The size as the API shows it. It costs nothing: the machine is one's own. */
+export function dynoSizeResource(size: DynoSize): DynoSizeResource {
+  return {
+    architecture: machine(),
+    compute: size.compute,
+    cost: { cents: 0, unit: "month" },
+    dedicated: size.dedicated,
+    generation: { id: CEDAR.id, name: CEDAR.name },
+    id: size.id,
+    memory: size.memory,
+    name: size.name,
+    precise_dyno_units: size.compute,
+    private_space_only: false,
+  };
+}
 
 /** The size of that name, in any case, or id; null when there is none. `1X` and `2X` are the old names of the standard sizes. */
 export function findSize(nameOrId: string): DynoSize | null {

@@ -1,5 +1,6 @@
 import { randomInt } from "node:crypto";
 import { type Selectable, sql } from "kysely";
+import type { Dyno } from "../contract/dyno.ts";
 import { isId, newId, newToken, tokenDigest } from "../kernel/ids.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Actor, changeApp } from "./change.ts";
@@ -22,6 +23,30 @@ export interface OneOffOrder {
   /** Process type to be named after, `run` when left out. */
   type: string | null;
   forceNoTty: boolean;
+}
+
+/** The dyno as the API shows it; `extended` adds what `heroku ps --extended` prints. */
+export function dynoResource(
+  app: { id: string; name: string; region: string },
+  row: DynoRow,
+  { attachUrl = null, extended = false }: { attachUrl?: string | null; extended?: boolean } = {},
+): Dyno {
+  const { address: ip, port } = row;
+  const unknown = { az: null, execution_plane: null, fleet: null, route: null };
+  return {
+    app: { id: app.id, name: app.name },
+    attach_url: attachUrl,
+    command: row.command,
+    created_at: row.created_at.toISOString(),
+    ...(extended ? { extended: { ...unknown, instance: row.id, ip, port, region: app.region } } : {}),
+    id: row.id,
+    name: row.name,
+    release: { id: row.release_id, version: row.version },
+    size: row.size,
+    state: row.state === "created" ? "starting" : row.state,
+    type: row.type,
+    updated_at: row.updated_at.toISOString(),
+  };
 }
 
 const ONE_OFF_TYPE = "run";

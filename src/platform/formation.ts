@@ -1,4 +1,5 @@
 import { type Selectable, sql } from "kysely";
+import type { Formation } from "../contract/formation.ts";
 import type { Queryable } from "../kernel/database.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { type Actor, changeApp } from "./change.ts";
@@ -18,6 +19,22 @@ export interface FormationUpdate {
   quantity?: number | string;
   /** Name or id of a dyno size, in any case. */
   size?: string;
+}
+
+/** The process type as the API shows it. */
+export function formationResource(app: { id: string; name: string }, row: FormationRow): Formation {
+  const size = sizeOf(row);
+  return {
+    app: { id: app.id, name: app.name },
+    command: row.command,
+    created_at: row.created_at.toISOString(),
+    dyno_size: { id: size.id, name: size.name },
+    id: row.id,
+    quantity: row.quantity,
+    size: size.name,
+    type: row.type,
+    updated_at: row.updated_at.toISOString(),
+  };
 }
 
 /** Beyond this a quantity is a typing error, whatever the size. */
@@ -68,20 +85,27 @@ export async function updateFormation(
 
 /**
  * The formation after the updates, in the same order; refuses what the sizes do not allow. A change to another tier takes the types
- * that run nothing along, since they could not be scaled up beside it.
+ * along that ran nothing and were given no size of their own, since they could not be scaled up beside it.
  */
 export function applyUpdates(formation: readonly FormationRow[], updates: readonly FormationUpdate[]): FormationRow[] {
   const after = formation.map((row) => Object.assign({}, row));
   const touched = new Set<FormationRow>();
+  const resized = new Set<FormationRow>();
   for (const update of updates) {
     const row = pick(after, update.type);
     touched.add(row);
-    if (update.size !== undefined) row.size = mustFindSize(update.size).name;
+    if (update.size !== undefined) {
+      row.size = mustFindSize(update.size).name;
+      resized.add(row);
+    }
     if (update.quantity !== undefined) row.quantity = newQuantity(row, update.quantity);
   }
+  const [leader] = resized;
+  if (leader !== undefined) {
+    const fixed = after.filter((row, index) => resized.has(row) || (formation[index]?.quantity ?? 0) > 0);
+    alignTiers(after, new Set(fixed), sizeOf(leader));
+  }
   for (const row of touched) checkQuantity(row);
-  const [leader] = touched;
-  if (leader !== undefined) alignTiers(after, touched, sizeOf(leader));
   return after;
 }
 
@@ -116,13 +140,13 @@ function checkQuantity(row: FormationRow): void {
   throw invalid(message);
 }
 
-function alignTiers(formation: FormationRow[], touched: ReadonlySet<FormationRow>, leader: DynoSize): void {
+function alignTiers(formation: readonly FormationRow[], fixed: ReadonlySet<FormationRow>, leader: DynoSize): void {
   const isProfessional = leader.tier === "professional";
   for (const row of formation) {
     if ((sizeOf(row).tier === "professional") === isProfessional) continue;
-    if (row.quantity > 0 || touched.has(row)) {
-      const message = `Cannot mix ${row.size} dynos (${row.type}) with ${leader.name} dynos in one app. Change all process types at once: heroku ps:type ${leader.name.toLowerCase()}`;
-      throw invalid(message);
+    if (fixed.has(row)) {
+      const way = `Change all process types at once: heroku ps:type ${leader.name.toLowerCase()}`;
+      throw invalid(`Cannot mix ${row.size} dynos (${row.type}) with ${leader.name} dynos in one app. ${way}`);
     }
     row.size = leader.name;
   }

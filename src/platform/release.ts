@@ -1,4 +1,5 @@
 import { type Selectable, sql } from "kysely";
+import type { Release } from "../contract/release.ts";
 import type { Queryable } from "../kernel/database.ts";
 import { isId, newId, newToken } from "../kernel/ids.ts";
 import { addJob } from "../kernel/jobs.ts";
@@ -13,6 +14,28 @@ import { invalid, notFound } from "./refusals.ts";
 
 /** A release without its config vars, and who made it: https://devcenter.heroku.com/articles/releases */
 export type ReleaseRow = Omit<Selectable<Releases>, "config"> & { email: string };
+
+/** The release as the API shows it; `extended` adds what `heroku releases --extended` prints. */
+export function releaseResource(ctx: Platform, app: { id: string; name: string }, row: ReleaseRow, extended = false): Release {
+  const stream = `${ctx.addresses.origin}/streams/releases/${row.id}/${row.output_token ?? ""}`;
+  return {
+    addon_plan_names: [],
+    app: { id: app.id, name: app.name },
+    artifacts: row.slug_id === null ? [] : [{ id: row.slug_id, type: "slug" }],
+    created_at: row.created_at.toISOString(),
+    current: row.current,
+    description: row.description,
+    eligible_for_rollback: isEligibleForRollback(row),
+    ...(extended ? { extended: { slug_id: row.slug_id, slug_uuid: row.slug_id } } : {}),
+    id: row.id,
+    output_stream_url: row.output_token === null ? null : stream,
+    slug: row.slug_id === null ? null : { id: row.slug_id },
+    status: row.status,
+    updated_at: row.updated_at.toISOString(),
+    user: { id: row.account_id, email: row.email },
+    version: row.version,
+  };
+}
 
 /** Runs the release phase of `release_id`, then calls `finishRelease`. */
 export const RELEASE_PHASE_JOB = "release-phase";
@@ -187,6 +210,7 @@ export async function releaseSlug(
 ): Promise<ReleaseRow> {
   return await changeApp(ctx, appId, async (change) => {
     const slug = await findSlug(change.trx, appId, order.slug);
+    if (slug.tree === "") throw invalid("This slug has no content yet: upload its archive to the URL of its blob first.");
     const description = order.description ?? deployDescription(slug.commit);
     return await addRelease(ctx, change, { actor, description, slug });
   });
@@ -197,7 +221,7 @@ export function deployDescription(commit: string | null): string {
   return `Deploy ${(commit ?? newId()).slice(0, 8)}`;
 }
 
-export function isEligibleForRollback(release: Pick<ReleaseRow, "slug_id" | "status">): boolean {
+function isEligibleForRollback(release: Pick<ReleaseRow, "slug_id" | "status">): boolean {
   return release.slug_id !== null && release.status === "succeeded";
 }
 
@@ -230,6 +254,12 @@ export async function findRelease(db: Queryable<Tables>, appId: string, idOrVers
   else if (isId(idOrVersion)) row = await query.where("releases.id", "=", idOrVersion).executeTakeFirst();
   if (row === undefined) throw notFound("release");
   return row;
+}
+
+/** What an output stream needs to know of a release, of whatever app. */
+export async function releaseById(ctx: Platform, id: string): Promise<Pick<ReleaseRow, "status" | "output_token"> | null> {
+  const row = await ctx.db.selectFrom("releases").select(["status", "output_token"]).where("id", "=", id).executeTakeFirst();
+  return row ?? null;
 }
 
 /** The config vars that a release was made with. */

@@ -1,10 +1,13 @@
 import type { Selectable } from "kysely";
+import type { Slug, SlugCreate } from "../contract/slug.ts";
 import type { Queryable } from "../kernel/database.ts";
 import { isId, newId } from "../kernel/ids.ts";
+import { grantCapability, redeemCapability } from "./capability.ts";
 import type { Platform } from "./context.ts";
 import type { Slugs, Tables } from "./database/tables.ts";
 import { isProcessTypeName, type ProcessTypes } from "./process-type.ts";
 import { invalid, notFound } from "./refusals.ts";
+import { chooseStack, findStack } from "./stack.ts";
 
 export type SlugRow = Selectable<Slugs>;
 
@@ -18,6 +21,30 @@ export interface NewSlug {
   commitDescription: string | null;
   buildpackProvidedDescription: string | null;
   processTypes: ProcessTypes;
+}
+
+/** How long the address of a slug's archive works. */
+const BLOB_SECONDS = 60 * 60;
+
+/** The slug as the API shows it. The blob's address is a capability: `get` for what is stored, `put` for a slug that waits for it. */
+export function slugResource(ctx: Platform, row: SlugRow): Slug {
+  const method = row.tree === "" ? "put" : "get";
+  const capability = grantCapability(ctx, `slug:${method}`, { id: row.id }, BLOB_SECONDS);
+  const { id, name } = findStack(row.stack);
+  return {
+    blob: { method, url: `${ctx.addresses.origin}/streams/slugs/${capability}` },
+    buildpack_provided_description: row.buildpack_provided_description,
+    checksum: row.checksum === "" ? null : row.checksum,
+    commit: row.commit,
+    commit_description: row.commit_description,
+    created_at: row.created_at.toISOString(),
+    deleted_at: null,
+    id: row.id,
+    process_types: row.process_types,
+    size: row.tree === "" ? null : row.size,
+    stack: { id, name },
+    updated_at: row.updated_at.toISOString(),
+  };
 }
 
 export async function insertSlug(ctx: Platform, trx: Queryable<Tables>, appId: string, slug: NewSlug): Promise<SlugRow> {
@@ -51,8 +78,44 @@ export async function findSlug(db: Queryable<Tables>, appId: string, id: string)
   return row;
 }
 
+/** A slug whose archive the client will upload to its blob (`POST /apps/:app/slugs`). */
+export async function createSlug(ctx: Platform, app: { id: string; build_stack: string }, wish: SlugCreate): Promise<SlugRow> {
+  checkProcessTypes(wish.process_types);
+  return await insertSlug(ctx, ctx.db, app.id, {
+    tree: "",
+    checksum: wish.checksum ?? "",
+    size: 0,
+    stack: chooseStack(wish.stack ?? app.build_stack).name,
+    commit: wish.commit ?? null,
+    commitDescription: wish.commit_description ?? null,
+    buildpackProvidedDescription: wish.buildpack_provided_description ?? null,
+    processTypes: wish.process_types,
+  });
+}
+
+/** The slug that the blob capability allows to `put` or `get`; null when it allows nothing (any more). */
+export async function redeemSlug(ctx: Platform, action: "put" | "get", capability: string): Promise<SlugRow | null> {
+  const id = redeemCapability(ctx, `slug:${action}`, capability)?.["id"];
+  if (typeof id !== "string") return null;
+  const row = await ctx.db.selectFrom("slugs").selectAll().where("id", "=", id).executeTakeFirst();
+  return row === undefined || (row.tree === "") !== (action === "put") ? null : row;
+}
+
+/** The archive of a created slug has arrived. */
+export async function fillSlug(
+  ctx: Platform,
+  id: string,
+  stored: { tree: string; checksum: string; size: number },
+): Promise<void> {
+  await ctx.db
+    .updateTable("slugs")
+    .set({ ...stored, updated_at: ctx.clock.now() })
+    .where("id", "=", id)
+    .execute();
+}
+
 /** Refuses names that are no process types and empty commands. */
-export function checkProcessTypes(types: ProcessTypes): void {
+function checkProcessTypes(types: ProcessTypes): void {
   for (const [name, command] of Object.entries(types)) {
     if (!isProcessTypeName(name)) {
       throw invalid(`"${name}" is no process type: use letters, digits, - and _, 128 at most.`);

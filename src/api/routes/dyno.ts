@@ -1,0 +1,94 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import { Dyno, DynoCreate, Nothing } from "../../contract/dyno.ts";
+import { AppParams } from "../../contract/reference.ts";
+import { findApp } from "../../platform/access.ts";
+import { createOneOff, type DynoChoice, dynoResource, findDyno, listDynos, stopDynos } from "../../platform/dyno.ts";
+import { invalid } from "../../platform/refusals.ts";
+import type { Api, ApiDeps } from "../api.ts";
+import { sendList } from "../list.ts";
+
+const Params = Type.Object({ ...AppParams.properties, dyno: Type.String({ description: "Name (`web.1`) or id." }) });
+const TypeParams = Type.Object({ ...AppParams.properties, type: Type.String({ description: "Process type." }) });
+const Query = Type.Object({ extended: Type.Optional(Type.String()) });
+
+/** Dynos: `heroku ps`, `run`, `ps:restart`, `ps:stop`, `ps:wait`. */
+export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
+  const tags = ["dyno"];
+  const response = { "2xx": Dyno };
+  const nothing = { "2xx": Nothing };
+  const path = "/apps/:app/dynos";
+
+  app.get(
+    path,
+    { schema: { tags, params: AppParams, querystring: Query, response: { "2xx": Type.Array(Dyno) } } },
+    async (request, reply) => {
+      const found = await findApp(platform, request.params.app, request.identity);
+      const extended = request.query.extended === "true";
+      const items = (await listDynos(platform, found.id)).map((row) => dynoResource(found, row, { extended }));
+      return sendList(request, reply, items, { name: (item) => item.name });
+    },
+  );
+  app.get(`${path}/:dyno`, { schema: { tags, params: Params, response } }, async ({ identity, params }) => {
+    const found = await findApp(platform, params.app, identity);
+    return dynoResource(found, await findDyno(platform, found.id, params.dyno));
+  });
+  app.post(
+    path,
+    { schema: { tags, params: AppParams, body: DynoCreate, response } },
+    async ({ identity, params, body }, reply) => {
+      const found = await findApp(platform, params.app, identity);
+      const { dyno, attachUrl } = await createOneOff(platform, found.id, identity, {
+        command: body.command,
+        attach: body.attach ?? false,
+        env: body.env ?? {},
+        size: body.size ?? null,
+        type: body.type ?? null,
+        forceNoTty: body.force_no_tty ?? false,
+      });
+      void reply.status(201);
+      return dynoResource(found, dyno, { attachUrl });
+    },
+  );
+  app.post(`${path}/:dyno`, { schema: { tags, params: Params, response } }, async ({ identity, params }) => {
+    const found = await findApp(platform, params.app, identity);
+    const dyno = await findDyno(platform, found.id, params.dyno);
+    throw invalid(
+      `Cannot run inside ${dyno.name}: that is for apps of the Fir generation, and ${found.name} is of the Cedar generation. Use heroku run.`,
+    );
+  });
+
+  const stop = async (request: FastifyRequest, reply: FastifyReply, nameOrId: string, choice: DynoChoice): Promise<object> => {
+    const found = await findApp(platform, nameOrId, request.identity);
+    await stopDynos(platform, found.id, choice);
+    void reply.status(202);
+    return {};
+  };
+  app.delete(
+    path,
+    { schema: { tags, params: AppParams, response: nothing } },
+    async (request, reply) => await stop(request, reply, request.params.app, "formation"),
+  );
+  const one = { schema: { tags, params: Params, response: nothing } };
+  app.delete(
+    `${path}/:dyno`,
+    one,
+    async (request, reply) => await stop(request, reply, request.params.app, { dyno: request.params.dyno }),
+  );
+  app.post(
+    `${path}/:dyno/actions/stop`,
+    one,
+    async (request, reply) => await stop(request, reply, request.params.app, { dyno: request.params.dyno }),
+  );
+  const type = { schema: { tags, params: TypeParams, response: nothing } };
+  app.delete(
+    "/apps/:app/formations/:type",
+    type,
+    async (request, reply) => await stop(request, reply, request.params.app, { type: request.params.type }),
+  );
+  app.post(
+    "/apps/:app/formations/:type/actions/stop",
+    type,
+    async (request, reply) => await stop(request, reply, request.params.app, { type: request.params.type }),
+  );
+}

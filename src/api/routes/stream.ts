@@ -1,0 +1,68 @@
+import { existsSync } from "node:fs";
+import { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
+import { Type } from "typebox";
+import { equalInConstantTime, isId } from "../../kernel/ids.ts";
+import { Refusal } from "../../kernel/refusal.ts";
+import { buildById } from "../../platform/build.ts";
+import { notFound } from "../../platform/refusals.ts";
+import { releaseById } from "../../platform/release.ts";
+import { fillSlug, redeemSlug } from "../../platform/slug.ts";
+import type { Api, ApiDeps } from "../api.ts";
+
+const OutputParams = Type.Object({ id: Type.String(), token: Type.String() });
+const SlugParams = Type.Object({ capability: Type.String() });
+
+/** A client asks for the output as soon as it has the address; the job that writes it starts some milliseconds later. */
+const START_PATIENCE_MS = 3_000;
+const START_POLL_MS = 25;
+
+/** What `output_stream_url` and slug blobs point to: no token needed, the address is the capability. */
+export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): void {
+  const tags = ["stream"];
+  const config = { open: true, unlimited: true };
+  const output = { schema: { tags, params: OutputParams }, config };
+
+  const sendOutput = async (reply: FastifyReply, path: string, isPending: boolean): Promise<FastifyReply> => {
+    const hasStarted = (): boolean => ports.outputs.isLive(path) || existsSync(path);
+    const patience = isPending ? START_PATIENCE_MS : 0;
+    for (let waited = 0; waited < patience && !hasStarted(); waited += START_POLL_MS) {
+      await platform.clock.sleep(START_POLL_MS);
+    }
+    if (!hasStarted()) throw new Refusal("not_found", "The output has not started yet. Please try again in a moment.");
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort());
+    return await reply
+      .type("text/plain; charset=utf-8")
+      .header("cache-control", "no-cache")
+      .header("x-accel-buffering", "no")
+      .send(Readable.from(ports.outputs.follow(path, gone.signal)));
+  };
+  app.get("/streams/builds/:id/:token", output, async ({ params: { id, token } }, reply) => {
+    const build = isId(id) ? await buildById(platform, id) : null;
+    if (build === null || !equalInConstantTime(build.output_token, token)) throw notFound("build");
+    return await sendOutput(reply, ports.buildOutputPath(id), build.status === "pending");
+  });
+  app.get("/streams/releases/:id/:token", output, async ({ params: { id, token } }, reply) => {
+    const release = isId(id) ? await releaseById(platform, id) : null;
+    if (release === null || !equalInConstantTime(release.output_token ?? "", token)) throw notFound("release");
+    return await sendOutput(reply, ports.releaseOutputPath(id), release.status === "pending");
+  });
+
+  app.get("/streams/slugs/:capability", { schema: { tags, params: SlugParams }, config }, async ({ params }, reply) => {
+    const slug = await redeemSlug(platform, "get", params.capability);
+    const archive = slug === null ? null : ports.slugArchive(slug.tree);
+    if (archive === null) throw notFound("slug");
+    return await reply.type("application/gzip").send(archive);
+  });
+  app.put(
+    "/streams/slugs/:capability",
+    { schema: { tags, params: SlugParams }, config: { ...config, rawBody: true } },
+    async ({ params, body, raw }, reply) => {
+      const slug = await redeemSlug(platform, "put", params.capability);
+      if (slug === null) throw notFound("slug");
+      await fillSlug(platform, slug.id, await ports.storeSlug(body instanceof Readable ? body : raw));
+      return await reply.status(200).send("");
+    },
+  );
+}
