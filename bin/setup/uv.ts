@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CommandError, mustRun, runCommand } from "../../src/kernel/command.ts";
 import { findProgram, helperEnvironment } from "./programs.ts";
@@ -18,7 +18,7 @@ export function uvPath(toolsFolder: string): string {
 /** Brings the pinned uv by the host's pip, which knows the operator's mirror, proxy and certificates; resolves with its path. */
 export async function ensureUv(toolsFolder: string): Promise<string> {
   const target = uvPath(toolsFolder);
-  if (existsSync(target)) return target;
+  if (existsSync(target)) return realpathSync(target);
   mkdirSync(toolsFolder, { recursive: true, mode: 0o755 });
   const half = mkdtempSync(join(toolsFolder, ".half-"));
   try {
@@ -41,7 +41,7 @@ export async function ensureUv(toolsFolder: string): Promise<string> {
     chmodSync(join(program, "uv"), 0o755);
     rmSync(join(toolsFolder, `uv-${VERSION}`), { recursive: true, force: true });
     renameSync(program, join(toolsFolder, `uv-${VERSION}`));
-    return target;
+    return realpathSync(target);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const said = error.result.stderr.trim().split("\n").at(-1) ?? "";
