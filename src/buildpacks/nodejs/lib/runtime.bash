@@ -66,7 +66,10 @@ install_runtime() {
       if [[ $headers == true ]]; then fetch_package "$(node_package)@$version" "$node_home" include 2>/dev/null || true; fi
     else
       detail "Resolving node version ${plan[node_range]}..." "Downloading and installing node $version..."
-      fetch_package "$(node_package)@$version" "$node_home" bin include || fail "Node.js $version cannot be downloaded." "See the log output above."
+      local members=(bin)
+      # 54 MB that only native modules need, when they are compiled.
+      if [[ $headers == true ]]; then members+=(include); fi
+      fetch_package "$(node_package)@$version" "$node_home" "${members[@]}" || fail "Node.js $version cannot be downloaded." "See the log output above."
     fi
     install_npm "$npm_range" "$version"
     install_manager
