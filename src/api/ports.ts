@@ -10,8 +10,8 @@ export interface ApiPorts {
   releaseOutputPath(releaseId: string): string;
   /** The slug as a gzipped tar, made on the fly; null when the tree is gone. */
   slugArchive(tree: string): Readable | null;
-  /** Stores the gzipped tar of a slug (`./app/…`) that a client uploads; a Refusal when it is no such thing. */
-  storeSlug(archive: Readable): Promise<{ tree: string; checksum: string; size: number }>;
+  /** Stores the gzipped tar of a slug (`./app/…`) that a client uploads for an app's Unix user; a Refusal when it is no such thing. */
+  storeSlug(archive: Readable, owner: number): Promise<{ tree: string; checksum: string; size: number }>;
   /** Folder of uploaded sources (`POST /sources`), one file a source. */
   sourcesFolder: string;
   /** Drops the build cache of an app (`DELETE /apps/:app/build-cache`). */

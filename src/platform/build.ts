@@ -3,6 +3,7 @@ import type { Build } from "../contract/build.ts";
 import { isId, newId, newToken } from "../kernel/ids.ts";
 import { addJob } from "../kernel/jobs.ts";
 import { Refusal } from "../kernel/refusal.ts";
+import { appUid } from "./app-uid.ts";
 import { type Actor, changeApp } from "./change.ts";
 import { openConfig, type ConfigVars } from "./config.ts";
 import type { Platform } from "./context.ts";
@@ -67,14 +68,6 @@ export function buildResource(ctx: Platform, app: { id: string; name: string }, 
 
 /** Runs the build of `build_id`. */
 export const BUILD_JOB = "build";
-
-/** Each app runs under a Unix user of its own; the numbers begin where no distribution's users are. */
-const FIRST_APP_UID = 200_000;
-
-/** The Unix user id of an app, from its number. */
-export function appUid(number: number): number {
-  return FIRST_APP_UID + number;
-}
 
 /** Queues a build: its row and its job exist together or not at all, and builds of one app run one after another. */
 export async function createBuild(ctx: Platform, appId: string, actor: Actor, order: NewBuild): Promise<BuildRow> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Selectable, Updateable } from "kysely";
-import { appUid } from "./build.ts";
+import { appUid } from "./app-uid.ts";
 import { openConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
 import type { Dynos, DynoState } from "./database/tables.ts";

@@ -2,6 +2,7 @@ import type { Selectable } from "kysely";
 import type { Slug, SlugCreate } from "../contract/slug.ts";
 import type { Queryable } from "../kernel/database.ts";
 import { isId, newId } from "../kernel/ids.ts";
+import { appUid } from "./app-uid.ts";
 import { grantCapability, redeemCapability } from "./capability.ts";
 import type { Platform } from "./context.ts";
 import type { Slugs, Tables } from "./database/tables.ts";
@@ -93,24 +94,38 @@ export async function createSlug(ctx: Platform, app: { id: string; build_stack: 
   });
 }
 
-/** The slug that the blob capability allows to `put` or `get`; null when it allows nothing (any more). */
-export async function redeemSlug(ctx: Platform, action: "put" | "get", capability: string): Promise<SlugRow | null> {
+/** The slug that the blob capability allows to `put` or `get`, and the Unix user it is for; null when it allows nothing (any more). */
+export async function redeemSlug(
+  ctx: Platform,
+  action: "put" | "get",
+  capability: string,
+): Promise<(SlugRow & { owner: number }) | null> {
   const id = redeemCapability(ctx, `slug:${action}`, capability)?.["id"];
   if (typeof id !== "string") return null;
-  const row = await ctx.db.selectFrom("slugs").selectAll().where("id", "=", id).executeTakeFirst();
-  return row === undefined || (row.tree === "") !== (action === "put") ? null : row;
+  const row = await ctx.db
+    .selectFrom("slugs")
+    .innerJoin("apps", "apps.id", "slugs.app_id")
+    .selectAll("slugs")
+    .select("apps.number")
+    .where("slugs.id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined || (row.tree === "") !== (action === "put")) return null;
+  return { ...row, owner: appUid(row.number) };
 }
 
-/** The archive of a created slug has arrived. */
+/** The archive of a created slug has arrived; refuses one that is not what the client had announced. */
 export async function fillSlug(
   ctx: Platform,
-  id: string,
+  slug: SlugRow,
   stored: { tree: string; checksum: string; size: number },
 ): Promise<void> {
+  if (slug.checksum !== "" && slug.checksum.toLowerCase() !== stored.checksum.toLowerCase()) {
+    throw invalid(`The archive's checksum is ${stored.checksum}, but ${slug.checksum} was announced.`);
+  }
   await ctx.db
     .updateTable("slugs")
     .set({ ...stored, updated_at: ctx.clock.now() })
-    .where("id", "=", id)
+    .where("id", "=", slug.id)
     .execute();
 }
 

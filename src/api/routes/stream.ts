@@ -61,7 +61,7 @@ export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): vo
     async ({ params, body, raw }, reply) => {
       const slug = await redeemSlug(platform, "put", params.capability);
       if (slug === null) throw notFound("slug");
-      await fillSlug(platform, slug.id, await ports.storeSlug(body instanceof Readable ? body : raw));
+      await fillSlug(platform, slug, await ports.storeSlug(body instanceof Readable ? body : raw, slug.owner));
       return await reply.status(200).send("");
     },
   );
