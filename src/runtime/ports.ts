@@ -160,7 +160,7 @@ export interface DynoLog {
 export interface RoutePublisher {
   /** With a promise, old dynos are stopped only after it has resolved: the router has the new table by then. */
   publish(app: AppRoute): void | Promise<void>;
-  withdraw(appId: string): void;
+  withdraw(appId: string): void | Promise<void>;
 }
 
 export interface AppRoute {

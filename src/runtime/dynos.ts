@@ -1,0 +1,233 @@
+import { join } from "node:path";
+import type { Clock } from "../kernel/clock.ts";
+import type { Journal } from "../kernel/journal.ts";
+import { choosePort, specOf } from "./environment.ts";
+import { type DynoFact, type Facts, launchingFact } from "./facts.ts";
+import type {
+  AttachedDyno,
+  DesiredApp,
+  DesiredRelease,
+  Driver,
+  DynoLog,
+  DynoRecord,
+  DynoSpec,
+  FormationStore,
+  StartedDyno,
+} from "./ports.ts";
+
+export interface DynosOptions {
+  driver: Driver;
+  store: FormationStore;
+  log: DynoLog;
+  clock: Clock;
+  journal: Journal;
+  /** In [0, 1). */
+  random: () => number;
+  /** Output files of dynos until logplex has read them. */
+  outputFolder: string;
+  /** Something about a dyno of this app has changed: plan again. */
+  changed(appId: string): void;
+}
+
+/** A bound port is looked for often at first, since every moment counts for the deploy, then less. */
+const PROBE_MILLISECONDS = 10;
+const EAGER_PROBES = 500;
+const PATIENT_PROBE_MILLISECONDS = 100;
+
+/** The processes behind the rows: starts them, watches them, and keeps the facts that plans are made of. */
+export class Dynos {
+  readonly #options: DynosOptions;
+  readonly #facts = new Map<string, DynoFact>();
+  readonly #ended = new AbortController();
+  readonly #removals = new Set<Promise<void>>();
+  #unwatch = (): void => {};
+
+  constructor(options: DynosOptions) {
+    this.#options = options;
+  }
+
+  get facts(): Facts {
+    return this.#facts;
+  }
+
+  /** Finds what an earlier control plane has left running, and begins to hear of exits. */
+  async open(): Promise<void> {
+    const { driver } = this.#options;
+    for (const { dynoId, running, exitCode, started } of await driver.list()) {
+      const phase = running ? "running" : "exited";
+      this.#facts.set(dynoId, { ...launchingFact(""), appId: null, phase, exitCode, started, adopted: true });
+    }
+    this.#unwatch = driver.watch(({ dynoId, exitCode }) => this.#exited(dynoId, exitCode));
+  }
+
+  /** Ends the watching; the dynos go on. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    this.#unwatch();
+    await Promise.all(this.#removals);
+  }
+
+  /** Takes over a process that was found at the start, now that its row is known. */
+  adopt(record: DynoRecord): void {
+    const fact = this.#facts.get(record.id);
+    if (fact === undefined || fact.appId !== null) return;
+    fact.appId = record.app_id;
+    this.#follow(record);
+    if (fact.phase === "running" && record.state === "starting") this.#awaitPort(record, fact);
+  }
+
+  /** Starts the program of a row in the background. Its end, its port and its failure are told as facts. */
+  launch(record: DynoRecord, app: DesiredApp["app"], release: DesiredRelease, onLine?: (message: string) => void): void {
+    const fact = this.#begin(record);
+    const port = isWeb(record) ? choosePort(this.#options.random) : null;
+    this.#follow(record, onLine);
+    void this.#start(record, fact, this.#spec(record, app, release, port));
+  }
+
+  /** A client is there for this row: it is no longer to be waited for. */
+  reserve(record: DynoRecord): void {
+    this.#begin(record);
+  }
+
+  /** Runs the program of a reserved row for its client. Rejects when it cannot be started. */
+  async attach(
+    record: DynoRecord,
+    app: DesiredApp["app"],
+    release: DesiredRelease,
+    terminal: { columns: number; rows: number } | null,
+  ): Promise<AttachedDyno> {
+    const { driver, changed } = this.#options;
+    const fact = this.#facts.get(record.id) ?? this.#begin(record);
+    try {
+      const attached = await driver.attach(this.#spec(record, app, release, null), terminal);
+      fact.phase = "running";
+      attached.exited.then(
+        ({ exitCode }) => this.#exited(record.id, exitCode),
+        (cause: unknown) => this.#failed(record, fact, cause),
+      );
+      changed(record.app_id);
+      return attached;
+    } catch (cause) {
+      this.#failed(record, fact, cause);
+      throw cause;
+    }
+  }
+
+  /** A reserved row cannot be run. */
+  giveUp(record: DynoRecord, cause: unknown): void {
+    const fact = this.#facts.get(record.id);
+    if (fact !== undefined) this.#failed(record, fact, cause);
+  }
+
+  /** A failure is journalled: the next plan finds the dyno as it is. */
+  async signal(dynoId: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const fact = this.#facts.get(dynoId);
+    if (signal === "SIGKILL" && fact !== undefined) fact.killed = true;
+    try {
+      await this.#options.driver.signal(dynoId, signal);
+    } catch (cause) {
+      this.#options.journal.fault("runtime.signal", cause, { dyno_id: dynoId, signal });
+    }
+  }
+
+  /** Tells a process without a row to stop. */
+  async abandon(dynoId: string): Promise<void> {
+    const fact = this.#facts.get(dynoId);
+    if (fact !== undefined) fact.abandonedAt = this.#options.clock.now();
+    await this.signal(dynoId, "SIGTERM");
+  }
+
+  /** Forgets a dyno that has ended and clears away what is left of it. */
+  remove(dynoId: string): void {
+    const { driver, log, journal } = this.#options;
+    this.#facts.delete(dynoId);
+    const removal = log
+      .finish(dynoId)
+      .then(async () => await driver.remove(dynoId))
+      .catch((cause: unknown) => journal.fault("runtime.remove", cause, { dyno_id: dynoId }))
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  #begin(record: DynoRecord): DynoFact {
+    const fact = launchingFact(record.app_id);
+    this.#facts.set(record.id, fact);
+    return fact;
+  }
+
+  #follow(record: DynoRecord, onLine?: (message: string) => void): void {
+    const { driver, log } = this.#options;
+    log.follow({
+      dynoId: record.id,
+      appId: record.app_id,
+      process: record.name,
+      path: this.#logPath(record.id),
+      format: driver.logFormat,
+      ...(onLine === undefined ? {} : { onLine }),
+    });
+  }
+
+  #spec(record: DynoRecord, app: DesiredApp["app"], release: DesiredRelease, port: number | null): DynoSpec {
+    const limits = this.#options.store.limits(record.size);
+    return specOf(record, app, release, { limits, port, logPath: this.#logPath(record.id) });
+  }
+
+  #logPath(dynoId: string): string {
+    return join(this.#options.outputFolder, `${dynoId}.log`);
+  }
+
+  async #start(record: DynoRecord, fact: DynoFact, spec: DynoSpec): Promise<void> {
+    try {
+      fact.started = await this.#options.driver.start(spec);
+    } catch (cause) {
+      this.#failed(record, fact, cause);
+      return;
+    }
+    // Its exit may be known before its start has returned.
+    if (fact.phase === "launching") fact.phase = "running";
+    this.#awaitPort(record, fact);
+    this.#options.changed(record.app_id);
+  }
+
+  #awaitPort(record: DynoRecord, fact: DynoFact): void {
+    const { started } = fact;
+    if (!isWeb(record) || started === null || started.port === null) return;
+    void this.#probe(record.app_id, fact, started, started.port);
+  }
+
+  async #probe(appId: string, fact: DynoFact, started: StartedDyno, port: number): Promise<void> {
+    const { driver, clock, journal, changed } = this.#options;
+    try {
+      for (let probes = 0; fact.phase === "running" && !fact.killed; probes += 1) {
+        if (await driver.isListening(started, port)) {
+          fact.listening = true;
+          changed(appId);
+          return;
+        }
+        await clock.sleep(probes < EAGER_PROBES ? PROBE_MILLISECONDS : PATIENT_PROBE_MILLISECONDS, this.#ended.signal);
+      }
+    } catch (cause) {
+      if (!this.#ended.signal.aborted) journal.fault("runtime.probe", cause, { dyno_id: started.dynoId });
+    }
+  }
+
+  #exited(dynoId: string, exitCode: number): void {
+    const fact = this.#facts.get(dynoId);
+    if (fact === undefined || fact.phase === "exited") return;
+    fact.phase = "exited";
+    fact.exitCode = exitCode;
+    if (fact.appId !== null) this.#options.changed(fact.appId);
+  }
+
+  #failed(record: DynoRecord, fact: DynoFact, cause: unknown): void {
+    const { journal, changed } = this.#options;
+    journal.fault("runtime.launch", cause, { app_id: record.app_id, dyno: record.name });
+    // One that has ended before its launch was complete has been launched.
+    if (fact.phase !== "exited") fact.phase = "failed";
+    changed(record.app_id);
+  }
+}
+
+function isWeb(record: DynoRecord): boolean {
+  return record.kind === "formation" && record.type === "web";
+}

@@ -1,0 +1,36 @@
+import type { StartedDyno } from "./ports.ts";
+
+/** What this control plane knows of one dyno's process, beside its row. */
+export interface DynoFact {
+  /** Null: found at the start, and no row has claimed it yet. */
+  appId: string | null;
+  /** `failed`: the platform could not start it. */
+  phase: "launching" | "running" | "exited" | "failed";
+  exitCode: number | null;
+  started: StartedDyno | null;
+  /** Its port is bound. */
+  listening: boolean;
+  /** SIGKILL is on its way. */
+  killed: boolean;
+  /** It was started by an earlier control plane. */
+  adopted: boolean;
+  /** It has no row: when it was told to stop. */
+  abandonedAt: Date | null;
+}
+
+/** Facts by dyno id. */
+export type Facts = ReadonlyMap<string, DynoFact>;
+
+/** A dyno that is being launched for an app. */
+export function launchingFact(appId: string): DynoFact {
+  return {
+    appId,
+    phase: "launching",
+    exitCode: null,
+    started: null,
+    listening: false,
+    killed: false,
+    adopted: false,
+    abandonedAt: null,
+  };
+}

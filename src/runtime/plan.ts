@@ -1,0 +1,225 @@
+import { backOff, LAUNCH_RETRY_MILLISECONDS, STABLE_MILLISECONDS } from "./back-off.ts";
+import type { DynoFact, Facts } from "./facts.ts";
+import type { DesiredApp, DynoRecord } from "./ports.ts";
+
+/** Heroku's times: articles "Dynos and the Dyno Manager" and "Error codes". */
+export const BOOT_MILLISECONDS = 60_000;
+export const STOP_MILLISECONDS = 30_000;
+export const ATTACH_MILLISECONDS = 30_000;
+export const RELEASE_PHASE_MILLISECONDS = 60 * 60_000;
+
+/** A place in the formation: `web.1`. */
+export interface Slot {
+  type: string;
+  name: string;
+  size: string;
+  command: string;
+}
+
+export type Action =
+  /** A new instance for a slot; `after` is the crashed or restarted one that it follows. */
+  | { do: "start"; slot: Slot; crashes: number; after: DynoRecord | null }
+  /** A detached one-off dyno that waits to be started. */
+  | { do: "launch"; record: DynoRecord }
+  | { do: "await-client"; record: DynoRecord }
+  /** R13. */
+  | { do: "expire"; record: DynoRecord }
+  | { do: "up"; record: DynoRecord }
+  /** R10. */
+  | { do: "boot-timeout"; record: DynoRecord }
+  /** `crashed`: back-off fields; `down`: it has ended as it should. */
+  | { do: "exited"; record: DynoRecord; exitCode: number; next: Ending }
+  /** R99: it could not be launched. */
+  | { do: "failed"; record: DynoRecord; next: Ending }
+  /** Its process is gone without a word, as after a restart of the machine. Or it is not needed: a crashed one, or never begun. */
+  | { do: "retire"; record: DynoRecord }
+  | { do: "stop"; record: DynoRecord }
+  /** R12. */
+  | { do: "kill"; record: DynoRecord }
+  /** A process without a row. */
+  | { do: "abandon"; dynoId: string; step: "SIGTERM" | "SIGKILL" | "remove" };
+
+/** What becomes of a dyno that has ended. */
+export type Ending = { state: "down" } | { state: "crashed"; crashes: number; restartAt: Date };
+
+export interface Plan {
+  actions: Action[];
+  /** When to look again even if nothing happens. */
+  wakeAt: Date | null;
+}
+
+/** Compares what should run with what does. `desired` null: the app is gone. Pure: the same input gives the same plan. */
+export function plan(desired: DesiredApp | null, records: readonly DynoRecord[], facts: Facts, now: Date): Plan {
+  const planner = new Planner(facts, now);
+  const rest: DynoRecord[] = [];
+  for (const record of records) {
+    if (!planner.follow(record, desired)) rest.push(record);
+  }
+  // The formation is judged when its instances have taken their steps: the executor plans again after them.
+  if (!planner.actions.some(isFormationStep)) planner.form(slotsOf(desired), desired?.release?.id ?? null, rest);
+  return { actions: planner.actions, wakeAt: planner.wakeAt };
+}
+
+/** Processes of an app that no row speaks of. `candidates` were known before the rows were read. */
+export function planAbandoned(candidates: Iterable<string>, records: readonly DynoRecord[], facts: Facts, now: Date): Plan {
+  const planner = new Planner(facts, now);
+  const rows = new Set(records.map(({ id }) => id));
+  for (const dynoId of candidates) if (!rows.has(dynoId)) planner.abandon(dynoId);
+  return { actions: planner.actions, wakeAt: planner.wakeAt };
+}
+
+function isFormationStep(action: Action): boolean {
+  return "record" in action && action.record.kind === "formation" && action.do !== "kill";
+}
+
+/** The places that the formation has: none before the first release with a slug. */
+function slotsOf(desired: DesiredApp | null): Slot[] {
+  if (desired === null || desired.release === null) return [];
+  return desired.formation.flatMap(({ type, quantity, size, command }) =>
+    Array.from({ length: quantity }, (_, index) => ({ type, name: `${type}.${index + 1}`, size, command })),
+  );
+}
+
+class Planner {
+  readonly actions: Action[] = [];
+  wakeAt: Date | null = null;
+  readonly #facts: Facts;
+  readonly #now: Date;
+
+  constructor(facts: Facts, now: Date) {
+    this.#facts = facts;
+    this.#now = now;
+  }
+
+  /** What the life of one instance asks for next. True when that is all there is to say about it at present. */
+  follow(record: DynoRecord, desired: DesiredApp | null): boolean {
+    const fact = this.#facts.get(record.id);
+    if (record.state === "crashed") return false;
+    if (record.state === "created" && fact === undefined && record.kind !== "formation") {
+      this.#begin(record, desired);
+      return true;
+    }
+    if (fact === undefined) return this.#add({ do: "retire", record });
+    if (fact.phase === "failed") return this.#add({ do: "failed", record, next: this.#failure(record) });
+    if (fact.phase === "exited") {
+      return this.#add({ do: "exited", record, exitCode: fact.exitCode ?? 0, next: this.#ending(record) });
+    }
+    if (fact.phase === "launching") return record.kind !== "formation";
+    if (record.state === "stopping") {
+      if (!fact.killed && this.#isDue(record.updated_at, STOP_MILLISECONDS)) this.#add({ do: "kill", record });
+      return true;
+    }
+    if (record.state === "starting" || record.state === "created") return this.#boot(record, fact);
+    if (record.kind === "formation") return false;
+    if (record.stop_requested || desired === null || this.#isOverdue(record, fact)) this.#add({ do: "stop", record });
+    return true;
+  }
+
+  /** Fills the slots with the instances that are right, and ends the others. */
+  form(slots: readonly Slot[], releaseId: string | null, records: readonly DynoRecord[]): void {
+    const formation = records.filter(({ kind, state }) => kind === "formation" && state !== "stopping");
+    const wanted = new Set(slots.map(({ name }) => name));
+    for (const record of formation) if (!wanted.has(record.name)) this.#end(record);
+    for (const slot of slots) {
+      const own = formation.filter(({ name }) => name === slot.name);
+      const right = own.findLast(
+        (record) =>
+          record.release_id === releaseId &&
+          record.size === slot.size &&
+          record.command === slot.command &&
+          !record.stop_requested,
+      );
+      this.#fill(slot, right ?? null, own);
+    }
+  }
+
+  abandon(dynoId: string): void {
+    const fact = this.#facts.get(dynoId);
+    if (fact === undefined || fact.phase === "launching") return;
+    if (fact.phase !== "running") this.#add({ do: "abandon", dynoId, step: "remove" });
+    else if (fact.abandonedAt === null) this.#add({ do: "abandon", dynoId, step: "SIGTERM" });
+    else if (!fact.killed && this.#isDue(fact.abandonedAt, STOP_MILLISECONDS)) {
+      this.#add({ do: "abandon", dynoId, step: "SIGKILL" });
+    }
+  }
+
+  #begin(record: DynoRecord, desired: DesiredApp | null): void {
+    if (record.stop_requested || desired === null) this.#add({ do: "retire", record });
+    else if (!record.attach) this.#add({ do: "launch", record });
+    else if (this.#isDue(record.created_at, ATTACH_MILLISECONDS)) this.#add({ do: "expire", record });
+    else this.#add({ do: "await-client", record });
+  }
+
+  #boot(record: DynoRecord, fact: DynoFact): boolean {
+    const mustBind = record.kind === "formation" && record.type === "web";
+    if (!mustBind || fact.listening) return this.#add({ do: "up", record });
+    if (fact.killed) return false;
+    if (this.#isDue(record.created_at, BOOT_MILLISECONDS)) return this.#add({ do: "boot-timeout", record });
+    return false;
+  }
+
+  /** A release phase ends within an hour, and with the control plane that waits for it. */
+  #isOverdue(record: DynoRecord, fact: DynoFact): boolean {
+    return record.kind === "release" && (fact.adopted || this.#isDue(record.created_at, RELEASE_PHASE_MILLISECONDS));
+  }
+
+  #fill(slot: Slot, right: DynoRecord | null, own: readonly DynoRecord[]): void {
+    const others = own.filter((record) => record !== right);
+    if (right === null) {
+      const after = others.findLast((record) => record.stop_requested || record.state === "crashed") ?? null;
+      this.#add({ do: "start", slot, crashes: 0, after });
+      for (const record of others) if (record.state === "crashed") this.#add({ do: "retire", record });
+      return;
+    }
+    for (const record of others) {
+      const keepsServing =
+        record.state !== "crashed" && record.state !== "starting" && right.state !== "up" && right.state !== "idle";
+      // One that was told to stop and whose successor does not come up stops all the same.
+      const mayServe = keepsServing && !(record.stop_requested && right.state === "crashed");
+      if (!mayServe) this.#end(record);
+    }
+    if (right.state !== "crashed") return;
+    if (right.restart_at !== null && right.restart_at > this.#now) {
+      this.#wake(right.restart_at);
+      return;
+    }
+    this.#add({ do: "start", slot, crashes: right.crashes + 1, after: right });
+    this.#add({ do: "retire", record: right });
+  }
+
+  #end(record: DynoRecord): void {
+    if (record.state === "crashed") this.#add({ do: "retire", record });
+    // What is being launched can be stopped in a moment.
+    else if (this.#facts.get(record.id)?.phase === "running") this.#add({ do: "stop", record });
+  }
+
+  #ending(record: DynoRecord): Ending {
+    if (record.kind !== "formation" || record.state === "stopping") return { state: "down" };
+    const wasStable = record.state === "up" && this.#now.getTime() - record.updated_at.getTime() >= STABLE_MILLISECONDS;
+    const crashes = wasStable ? 0 : record.crashes;
+    return { state: "crashed", crashes, restartAt: new Date(this.#now.getTime() + backOff(crashes)) };
+  }
+
+  #failure(record: DynoRecord): Ending {
+    if (record.kind !== "formation" || record.state === "stopping") return { state: "down" };
+    const restartAt = new Date(this.#now.getTime() + LAUNCH_RETRY_MILLISECONDS);
+    return { state: "crashed", crashes: record.crashes - 1, restartAt };
+  }
+
+  #add(action: Action): true {
+    this.actions.push(action);
+    return true;
+  }
+
+  /** Whether `milliseconds` have gone by since then; if not, that is a time to look again. */
+  #isDue(since: Date, milliseconds: number): boolean {
+    const due = new Date(since.getTime() + milliseconds);
+    if (due <= this.#now) return true;
+    this.#wake(due);
+    return false;
+  }
+
+  #wake(at: Date): void {
+    if (this.wakeAt === null || at < this.wakeAt) this.wakeAt = at;
+  }
+}

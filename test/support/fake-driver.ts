@@ -1,0 +1,121 @@
+import type { AttachedDyno, Driver, DynoSpec, ObservedDyno, StartedDyno } from "../../src/runtime/ports.ts";
+
+interface FakeDyno {
+  spec: DynoSpec;
+  started: StartedDyno;
+  listening: boolean;
+  exitCode: number | null;
+}
+
+/** A driver whose dynos exist in memory only, for tests that turn the clock: the test binds their ports and ends them. */
+export class FakeDriver implements Driver {
+  readonly name = "process";
+  readonly warning = null;
+  readonly logFormat = "plain";
+  readonly dynos = new Map<string, FakeDyno>();
+  readonly signals: string[] = [];
+  readonly removed: string[] = [];
+  /** Dynos of these names ignore SIGTERM. */
+  readonly stubborn = new Set<string>();
+  /** Launches of these names fail. */
+  readonly broken = new Set<string>();
+  readonly attached: { spec: DynoSpec; terminal: { columns: number; rows: number } | null; dyno: FakeAttached }[] = [];
+  readonly #watchers = new Set<(exit: { dynoId: string; exitCode: number }) => void>();
+
+  async start(spec: DynoSpec): Promise<StartedDyno> {
+    if (this.broken.has(spec.name)) throw new Error(`${spec.name} cannot be started`);
+    const started = { dynoId: spec.dynoId, address: `10.0.0.${this.dynos.size + 1}`, port: spec.port, pid: 1_000 };
+    this.dynos.set(spec.dynoId, { spec, started, listening: false, exitCode: null });
+    return started;
+  }
+
+  async signal(dynoId: string, signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): Promise<void> {
+    const dyno = this.dynos.get(dynoId);
+    if (dyno === undefined || dyno.exitCode !== null) return;
+    this.signals.push(`${signal} ${dyno.spec.name}`);
+    if (signal === "SIGKILL") this.end(dynoId, 137);
+    else if (!this.stubborn.has(dyno.spec.name)) this.end(dynoId, 143);
+  }
+
+  async isListening({ dynoId }: StartedDyno): Promise<boolean> {
+    return this.dynos.get(dynoId)?.listening ?? false;
+  }
+
+  async list(): Promise<ObservedDyno[]> {
+    return [...this.dynos].map(([dynoId, { exitCode, started }]) => ({ dynoId, running: exitCode === null, exitCode, started }));
+  }
+
+  watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void {
+    this.#watchers.add(onExit);
+    return () => this.#watchers.delete(onExit);
+  }
+
+  async remove(dynoId: string): Promise<void> {
+    this.dynos.delete(dynoId);
+    this.removed.push(dynoId);
+  }
+
+  async attach(spec: DynoSpec, terminal: { columns: number; rows: number } | null): Promise<AttachedDyno> {
+    const dyno = new FakeAttached();
+    this.attached.push({ spec, terminal, dyno });
+    return dyno;
+  }
+
+  /** The newest living dyno of that name. */
+  find(name: string): FakeDyno {
+    const found = [...this.dynos.values()].findLast(({ spec, exitCode }) => spec.name === name && exitCode === null);
+    if (found === undefined) throw new Error(`no ${name} runs`);
+    return found;
+  }
+
+  end(dynoId: string, exitCode: number): void {
+    const dyno = this.dynos.get(dynoId);
+    if (dyno === undefined) return;
+    dyno.exitCode = exitCode;
+    for (const tell of this.#watchers) tell({ dynoId, exitCode });
+  }
+}
+
+/** An attached program that the test speaks for. */
+export class FakeAttached implements AttachedDyno {
+  readonly input: Buffer[] = [];
+  readonly signals: string[] = [];
+  inputEnded = false;
+  isPaused = false;
+  readonly #exit = Promise.withResolvers<{ exitCode: number }>();
+  readonly exited = this.#exit.promise;
+  #listener: (chunk: Buffer) => void = () => {};
+
+  onOutput(listener: (chunk: Buffer) => void): void {
+    this.#listener = listener;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  write(chunk: Buffer): void {
+    this.input.push(Buffer.from(chunk));
+  }
+
+  end(): void {
+    this.inputEnded = true;
+  }
+
+  async signal(signal: "SIGHUP" | "SIGTERM" | "SIGKILL"): Promise<void> {
+    this.signals.push(signal);
+    if (signal === "SIGKILL") this.exit(137);
+  }
+
+  say(chunk: Buffer | string): void {
+    this.#listener(Buffer.from(chunk));
+  }
+
+  exit(exitCode: number): void {
+    this.#exit.resolve({ exitCode });
+  }
+}
