@@ -1,4 +1,5 @@
 import { createWriteStream, existsSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { type Instance, instanceFile } from "../../src/cli/instance.ts";
 import { type Messages, messagesFor } from "../../src/cli/messages.ts";
@@ -41,6 +42,8 @@ export async function start(): Promise<void> {
     state.platform = platform;
     writeFileSync(instanceFile(paths.home), `${JSON.stringify(describeInstance(boot), null, 2)}\n`, { mode: 0o644 });
     const seconds = process.uptime();
+    // Written now, not at the end: a control plane that is killed must not cost the next start a second.
+    flushCompileCache();
     journal.note("ready", { seconds, driver: boot.driver.name });
     process.stdout.write(
       startScreen({ boot, messages, seconds, adminCreated: platform.adminCreated, isTerminal: process.stdout.isTTY }),
