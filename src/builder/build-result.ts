@@ -45,7 +45,7 @@ export function readDefaults(text: string): Record<string, string> {
   }
   if (typeof release !== "object" || release === null || !("default_process_types" in release)) return {};
   const types = release.default_process_types;
-  if (typeof types !== "object" || types === null) return {};
+  if (typeof types !== "object" || types === null || Array.isArray(types)) return {};
   return Object.fromEntries(
     Object.entries(types).flatMap(([type, value]: [string, unknown]) => {
       const command = typeof value === "object" && value !== null && "command" in value ? value.command : value;

@@ -11,7 +11,8 @@ const MAX_OMIT_BYTES = 4 * 1024 * 1024;
  * shares its unchanged files with the former slug (`seal.ts`). `NAME.omit` beside the link `NAME` lists paths below the folder that
  * the slug leaves out (development dependencies).
  *
- * Finds these links. Each is checked: it must lead to a real folder below BUILD_DIR, through real folders; others are removed.
+ * Finds these links. Each is checked: it must lead to a real folder below BUILD_DIR, through real folders. Those that do not are
+ * removed; links to other places mean nothing here.
  */
 export async function findCachedTrees(cache: string, build: string, buildNames: readonly string[]): Promise<CachedTree[]> {
   const trees: CachedTree[] = [];

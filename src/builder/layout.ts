@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SandboxCommand } from "./ports.ts";
@@ -16,7 +15,7 @@ export interface BuildTools {
 
 /** This process's own Node, and the npm that comes with the platform. */
 export function ownNode(): { node: string; npm: string } {
-  const npm = createRequire(import.meta.url).resolve("npm/package.json");
+  const npm = fileURLToPath(import.meta.resolve("npm/package.json"));
   return { node: dirname(process.execPath), npm: dirname(npm) };
 }
 

@@ -125,7 +125,7 @@ leave_out_dev_packages() {
   heading "Pruning devDependencies"
   case ${plan[manager]} in
     npm)
-      "$ZARPA_NODE/node" --no-warnings "$lib/print-dev-paths.ts" node_modules >"$cache/node_modules.omit"
+      "$ZARPA_NODE/node" --no-warnings "$lib/plan.ts" dev-paths node_modules >"$cache/node_modules.omit"
       detail "$(grep -c -v '^\.bin/' "$cache/node_modules.omit" || true) packages are left out of the slug"
       ;;
     yarn)

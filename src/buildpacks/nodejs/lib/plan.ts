@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type * as Semver from "semver";
@@ -181,8 +181,8 @@ function text(value: unknown): string {
   return typeof value === "string" ? value.trim() : "";
 }
 
-/** `plan.ts BUILD_DIR NPM_FOLDER VERSIONS_FILE`: the plan, a member a line: name, tab, value. */
-export function printPlan(build: string, npmFolder: string, versionsFile: string): string {
+/** The plan, a member a line: name, tab, value. */
+function planText(build: string, npmFolder: string, versionsFile: string): string {
   const semver = createRequire(join(npmFolder, "package.json"))("semver") as typeof Semver;
   const read: Reader = (name) => (existsSync(join(build, name)) ? readFileSync(join(build, name), "utf8") : null);
   const versions = existsSync(versionsFile) ? (JSON.parse(readFileSync(versionsFile, "utf8")) as string[]) : [];
@@ -192,4 +192,22 @@ export function printPlan(build: string, npmFolder: string, versionsFile: string
     return `${name}\t${shown.replace(/[\x00-\x1f\x7f]/g, " ")}\n`;
   });
   return lines.join("");
+}
+
+/** Development packages of a node_modules folder, a path a line. */
+function devPathsText(folder: string): string {
+  const installed = join(folder, ".package-lock.json");
+  if (!existsSync(installed)) return "";
+  const bin = join(folder, ".bin");
+  const links = existsSync(bin) ? readdirSync(bin, { withFileTypes: true }).filter((entry) => entry.isSymbolicLink()) : [];
+  const commands = links.map((entry) => entry.name);
+  const paths = devPaths(readFileSync(installed, "utf8"), (command) => readlinkSync(join(bin, command)), commands);
+  return paths.map((path) => `${path}\n`).join("");
+}
+
+// `plan.ts plan BUILD_DIR NPM_FOLDER VERSIONS_FILE` and `plan.ts dev-paths FOLDER`
+if (import.meta.main) {
+  const [what, ...args] = process.argv.slice(2);
+  const [first = "", second = "", third = ""] = args;
+  process.stdout.write(what === "plan" ? planText(first, second, third) : devPathsText(first));
 }

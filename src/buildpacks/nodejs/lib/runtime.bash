@@ -1,7 +1,7 @@
 # Node.js itself, and the package managers.
 
 # Prints what plan.ts found, a member a line: name, tab, value.
-print_plan() { "$ZARPA_NODE/node" --no-warnings "$lib/print-plan.ts" "$build" "$ZARPA_NPM" "$cache/node-versions.json"; }
+print_plan() { "$ZARPA_NODE/node" --no-warnings "$lib/plan.ts" plan "$build" "$ZARPA_NPM" "$cache/node-versions.json"; }
 
 # Sets `plan`, an array by the members' names. Asks the registry for Node's versions when the platform's own will not do.
 read_plan() {
