@@ -10,7 +10,7 @@ import { newId } from "../kernel/ids.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { GIT_ENVIRONMENT } from "./repository.ts";
 import { createGitHandler, type GitHandler, type GitOptions } from "./handler.ts";
-import type { GitPlatform } from "./ports.ts";
+import type { GitPlatform, ReleasePhase } from "./ports.ts";
 
 type Ordered = Parameters<GitPlatform["createBuild"]>[0];
 
@@ -67,6 +67,7 @@ export class MemoryPlatform implements GitPlatform {
   readonly app = { id: newId(), name: "shop" };
   readonly builds: ScriptedBuild[] = [];
   readonly sizes: number[] = [];
+  phase: ReleasePhase | null = null;
   onBuild: (build: ScriptedBuild) => void = (build) => {
     build.print("-----> Building on the Heroku-24 stack\n");
     build.end("succeeded");
@@ -96,6 +97,10 @@ export class MemoryPlatform implements GitPlatform {
 
   async buildResult(buildId: string): Promise<{ status: "succeeded" | "failed" }> {
     return await this.#find(buildId).result;
+  }
+
+  async releasePhase(): Promise<ReleasePhase | null> {
+    return this.phase;
   }
 
   async repositoryChanged(_appId: string, size: number): Promise<void> {

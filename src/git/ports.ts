@@ -1,3 +1,11 @@
+/** A release command that runs before the new dynos; its failure keeps the old release current. */
+export interface ReleasePhase {
+  /** From its first byte until it ends. */
+  output: AsyncIterable<Buffer>;
+  /** Resolves when it has ended. */
+  result(): Promise<{ status: "succeeded" | "failed" }>;
+}
+
 /** What the git room asks of the platform; implemented in `bin/`. Refusals become HTTP errors or `! [remote rejected]`. */
 export interface GitPlatform {
   /** Basic auth's password is the token; any user name. Null: unknown. */
@@ -16,6 +24,8 @@ export interface GitPlatform {
   followBuild(buildId: string, signal: AbortSignal): AsyncIterable<Buffer>;
   /** The build's end; resolves at once when it has ended. */
   buildResult(buildId: string): Promise<{ status: "succeeded" | "failed" }>;
+  /** The release phase that a succeeded build has begun; null (or no such method) when there is none. */
+  releasePhase?(buildId: string, signal: AbortSignal): Promise<ReleasePhase | null>;
   /** Disk size of the repository changed, bytes. */
   repositoryChanged(appId: string, size: number): Promise<void>;
 }

@@ -107,6 +107,23 @@ describe("a push of the deployed branch", () => {
     await waitFor(async () => (await bench.serverRef("refs/heads/main")) === build.order.commit);
   });
 
+  test("with a release phase shows that too, after the branch has moved", async () => {
+    const commit = await bench.commit({ "app.py": "1\n" });
+    const main: (string | null)[] = [];
+    const output = async function* (): AsyncGenerator<Buffer> {
+      main.push(await bench.serverRef("refs/heads/main"));
+      yield Buffer.from("migrating\n");
+    };
+    bench.platform.phase = { output: output(), result: async () => ({ status: "failed" }) };
+    const push = await bench.git("push", "heroku", "main");
+    assert.equal(push.exitCode, 0, push.stderr);
+    assert.deepEqual(main, [commit]);
+    assert.match(
+      remoteLines(push.stderr),
+      /Verifying deploy\.\.\. done\.\nRunning release command\.{4}\n\nmigrating\nWaiting for release\.{4} failed\.\n !     The release command failed/,
+    );
+  });
+
   test("that the platform refuses says why", async () => {
     await bench.commit({ "app.py": "1\n" });
     bench.platform.onBuild = () => {

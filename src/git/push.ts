@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type Deployer, deploy, DECLINED } from "./deploy.ts";
+import { type Deployer, deploy, DECLINED, showReleasePhase } from "./deploy.ts";
 import type { PacketReader } from "./packet.ts";
 import { deployCommand, NO_OBJECT, type PushOrder, readPushOrder, type RefCommand, refusalOf } from "./push-order.ts";
 import { PushOutput } from "./push-output.ts";
@@ -77,6 +77,7 @@ async function receive(
   }));
   const atomic = order.capabilities.has("atomic");
   let unpacked = "ok";
+  let buildId: string | null = null;
   if (order.shallow) await output.complaint(SHALLOW);
   const source = new PushedSource(receiver.buildsFolder);
   const quarantine = await Quarantine.open(repository);
@@ -94,7 +95,15 @@ async function receive(
       heart && source.write(repository, heart.to, quarantine.env, receiver.checkoutLimitBytes ?? CHECKOUT_LIMIT_BYTES),
     ]);
     if (!connected) refuseAll(verdicts, NOT_CONNECTED);
-    await accept(receiver, push, { verdicts, heart: connected ? heart : null, source, quarantine, repository, output, atomic });
+    buildId = await accept(receiver, push, {
+      verdicts,
+      heart: connected ? heart : null,
+      source,
+      quarantine,
+      repository,
+      output,
+      atomic,
+    });
   } catch (error) {
     if (error instanceof UnpackError) {
       unpacked = error.message;
@@ -111,6 +120,7 @@ async function receive(
   } finally {
     await Promise.all([quarantine.drop(), source.drop()]);
   }
+  if (buildId !== null) await showReleasePhase(receiver.platform, buildId, output);
   const outcomes = verdicts.map(({ command, refused }) => ({ ref: command.ref, refused }));
   await output.end(unpacked, outcomes);
 }
@@ -126,22 +136,26 @@ interface Acceptance {
   atomic: boolean;
 }
 
-/** Deploys, then stores. The deployed branch is the heart: when it is declined, nothing of the push is stored. */
-async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): Promise<void> {
+/** Deploys, then stores; the id of the build, if one was made. When the deployed branch is declined, nothing of the push is stored. */
+async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): Promise<string | null> {
   const { verdicts, heart, output } = acceptance;
   if (heart === null) {
     await store(acceptance, open(verdicts));
     const branches = verdicts.filter(({ command, refused }) => refused === null && isNewBranch(command));
     if (branches.length > 0) await output.text("Pushed to non-main branch, skipping build.\n");
-    return;
+    return null;
   }
   const release = await receiver.turns.take(push.app.id, async () => {
     await output.text(`Another push to ${push.app.name} is being built. Waiting for it to end...\n`);
   });
   try {
-    if (output.abandoned) return refuseAll(verdicts, "abandoned");
+    if (output.abandoned) {
+      refuseAll(verdicts, "abandoned");
+      return null;
+    }
     const verdict = await place(acceptance, heart, push.app.name);
-    if (verdict === "refused") return;
+    if (verdict === "refused") return null;
+    let buildId: string | null = null;
     if (verdict === "build") {
       const deployment = {
         app: push.app,
@@ -150,16 +164,17 @@ async function accept(receiver: Receiver, push: Push, acceptance: Acceptance): P
         source: acceptance.source,
         again: heart.from !== NO_OBJECT,
       };
-      const deployed = await deploy(receiver, deployment, output);
-      if (!deployed) {
+      buildId = await deploy(receiver, deployment, output);
+      if (buildId === null) {
         refuseAll(verdicts, DECLINED);
         await output.complaint(`Verifying deploy...\n\n!\tPush rejected to ${push.app.name}.\n\n`);
-        return;
+        return null;
       }
     }
     await store(acceptance, open(verdicts));
     await acceptance.repository.setHead(heart.ref);
-    if (verdict === "build") await output.text("Verifying deploy... done.\n");
+    if (buildId !== null) await output.text("Verifying deploy... done.\n");
+    return buildId;
   } finally {
     release();
   }

@@ -15,7 +15,7 @@ const SUBMODULE_MODE = "160000";
 const NAMED_SUBMODULES = 5;
 
 /** The files of a commit before they are written out. */
-export interface Listing {
+interface Listing {
   files: number;
   bytes: number;
   submodules: string[];
@@ -115,7 +115,7 @@ async function listSource(repository: Repository, commit: string, env: Record<st
 }
 
 /** Parses `git ls-tree -r -l -z`: `<mode> <type> <object> <size>\t<path>\0`. */
-export function parseListing(text: string): Listing {
+function parseListing(text: string): Listing {
   const listing: Listing = { files: 0, bytes: 0, submodules: [] };
   for (const entry of text.split("\0")) {
     const tab = entry.indexOf("\t");
