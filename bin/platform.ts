@@ -1,0 +1,230 @@
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createApi } from "../src/api/server.ts";
+import { createBuilder } from "../src/builder/builder.ts";
+import { ownNode } from "../src/builder/layout.ts";
+import { createSlugStore } from "../src/builder/slug-store.ts";
+import { createGitHandler } from "../src/git/handler.ts";
+import { migrate } from "../src/kernel/database.ts";
+import { migrateJobs, startJobs, waitingJobKeys } from "../src/kernel/jobs.ts";
+import { Outputs } from "../src/kernel/output.ts";
+import { Vault } from "../src/kernel/secret.ts";
+import { Logplex } from "../src/logplex/logplex.ts";
+import { ensureAdmin } from "../src/platform/account.ts";
+import { failInterruptedBuilds } from "../src/platform/build-outcome.ts";
+import type { Addresses, Platform, PlatformEvents } from "../src/platform/context.ts";
+import { connect } from "../src/platform/database/connect.ts";
+import { migrations } from "../src/platform/database/migrations.ts";
+import { formationStore } from "../src/platform/formation-store.ts";
+import { failInterruptedReleases } from "../src/platform/release.ts";
+import { findNginx, workerAccount } from "../src/router/installation.ts";
+import { RequestLog } from "../src/router/request-log.ts";
+import { createRouter, type Router } from "../src/router/router.ts";
+import { createOciDriver } from "../src/runtime/oci/driver.ts";
+import { createProcessDriver } from "../src/runtime/process/driver.ts";
+import { createRuntime } from "../src/runtime/runtime.ts";
+import type { Boot, RunningPlatform } from "./setup/boot.ts";
+import { deployJobs } from "./wiring/deploy-jobs.ts";
+import { gitPlatform } from "./wiring/git-platform.ts";
+import { listen } from "./wiring/server.ts";
+import { storeSlug } from "./wiring/slug-upload.ts";
+
+/** Builds at once; each may use all processors for a while, so more would only wait for each other. */
+const JOBS_AT_ONCE = 3;
+
+/** Composes the control plane from its rooms and starts it; the one place that knows them all. */
+export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
+  const { paths, settings, clock, journal, authority } = boot;
+  const ending = new AsyncDisposableStack();
+  try {
+    await makeFolders(boot);
+    const db = connect(boot.databaseUrl);
+    ending.defer(async () => await db.destroy());
+    await migrate(db, migrations);
+    await migrateJobs(boot.databaseUrl);
+
+    const outputs = new Outputs();
+    const buildOutputPath = (id: string): string => join(paths.builds, `${id}.log`);
+    const releaseOutputPath = (id: string): string => join(paths.builds, `release-${id}.log`);
+    const late = lateEvents();
+    const platform: Platform = { db, clock, vault: new Vault(boot.vaultKey), addresses: addressesOf(boot), events: late.events };
+    const adminPassword = await ensureAdmin(platform, boot.admin.email, boot.admin.password);
+
+    const logplex = new Logplex({ folder: paths.logs, clock, journal });
+    ending.defer(async () => await logplex.close());
+    const router = await openRouter(boot);
+    ending.defer(async () => await router.detach());
+    const requestLog = new RequestLog({
+      folder: paths.router,
+      clock,
+      journal,
+      onRequests: (requests) => logplex.emitMany(requests.map((line) => ({ ...line, source: "heroku", process: "router" }))),
+      reopenLogs: () => router.reopenLogs(),
+    });
+    requestLog.start();
+    ending.defer(async () => await requestLog.stop());
+
+    const driver = await openDriver(boot);
+    const runtime = createRuntime({
+      driver,
+      store: formationStore(platform, paths.slugs),
+      log: logplex,
+      routes: router,
+      clock,
+      journal,
+      logsFolder: paths.dynos,
+      rendezvous: {
+        port: settings.rendezvousPort,
+        cert: await readFile(authority.certFile, "utf8"),
+        key: await readFile(authority.keyFile, "utf8"),
+      },
+    });
+
+    const slugs = createSlugStore(paths.slugs);
+    await slugs.sweep();
+    const builder = createBuilder({
+      paths,
+      sandbox: driver.sandbox,
+      store: slugs,
+      clock,
+      journal,
+      tools: { uv: boot.tools.uv, ...ownNode() },
+      caBundle: boot.hostBundle,
+      trustedOrigins: [platform.addresses.origin],
+    });
+    const git = createGitHandler({
+      platform: gitPlatform(platform, outputs, buildOutputPath),
+      repositoriesFolder: paths.repositories,
+      buildsFolder: paths.builds,
+      clock,
+      journal,
+    });
+    await git.recover();
+
+    const jobs = deployJobs({
+      platform,
+      outputs,
+      journal,
+      buildOutputPath,
+      releaseOutputPath,
+      build: async (order, write, signal) => await builder.build(order, write, signal),
+      runRelease: async (phase) => await runtime.runRelease(phase),
+    });
+    late.connect({
+      log: (line) => logplex.emit(line.app_id, { source: line.source, process: line.process, message: line.message }),
+      appChanged: (appId) => runtime.appChanged(appId),
+      routesChanged: (appId) => runtime.appChanged(appId),
+      buildCancelled: (buildId) => jobs.cancelBuild(buildId),
+      appDestroyed: (app) => {
+        runtime
+          .appDestroyed(app.id)
+          .then(async () => await Promise.all([git.removeRepository(app.id), builder.purgeCache(app.id), logplex.remove(app.id)]))
+          .catch((error: unknown) => journal.fault("app_destroyed", error, { app_id: app.id }));
+      },
+    });
+    await runtime.start();
+    ending.defer(async () => await runtime.stop());
+    const waiting = await waitingJobKeys(db);
+    await failInterruptedBuilds(platform, waiting);
+    await failInterruptedReleases(platform, waiting);
+    const workers = await startJobs({
+      connectionString: boot.databaseUrl,
+      handlers: jobs.handlers,
+      concurrency: JOBS_AT_ONCE,
+      journal,
+    });
+    ending.defer(async () => await workers.stop());
+
+    const api = await createApi({
+      platform,
+      journal,
+      ports: {
+        logs: logplex,
+        outputs,
+        buildOutputPath,
+        releaseOutputPath,
+        slugArchive: (tree) => slugs.archive(tree),
+        storeSlug: async (archive, uid) => await storeSlug(archive, uid, { paths, slugs }),
+        sourcesFolder: paths.sources,
+        purgeCache: async (appId) => await builder.purgeCache(appId),
+      },
+    });
+    ending.defer(async () => await api.close());
+    const server = await listen(paths.platformSocket, { api, git });
+    ending.defer(async () => await server.close());
+    router.admit(paths.platformSocket);
+    router.supervise();
+    return { adminCreated: adminPassword !== null, stop: async () => await ending.disposeAsync() };
+  } catch (error) {
+    await ending.disposeAsync();
+    throw error;
+  }
+}
+
+/**
+ * The platform's events before the rooms that hear them exist: nothing is said that early, since no request is served and no job runs.
+ */
+function lateEvents(): { events: PlatformEvents; connect(hearer: PlatformEvents): void } {
+  let hearer: PlatformEvents | null = null;
+  return {
+    events: {
+      log: (line) => hearer?.log(line),
+      appChanged: (appId) => hearer?.appChanged(appId),
+      routesChanged: (appId) => hearer?.routesChanged(appId),
+      buildCancelled: (buildId) => hearer?.buildCancelled(buildId),
+      appDestroyed: (app) => hearer?.appDestroyed(app),
+    },
+    connect: (given) => {
+      hearer = given;
+    },
+  };
+}
+
+function addressesOf({ settings }: Boot): Addresses {
+  return {
+    origin: `http://${settings.domain}:${settings.port}`,
+    gitOrigin: `https://${settings.domain}:${settings.tlsPort}/`,
+    rendezvousOrigin: `rendezvous://${settings.domain}:${settings.rendezvousPort}`,
+    domain: settings.domain,
+    port: settings.port,
+  };
+}
+
+async function makeFolders({ paths }: Boot): Promise<void> {
+  for (const folder of [paths.repositories, paths.logs, paths.sources]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.builds, paths.caches, paths.slugs, paths.dynos])
+    await mkdir(folder, { recursive: true, mode: 0o711 });
+}
+
+async function openRouter(boot: Boot): Promise<Router> {
+  const { paths, settings, authority, journal, clock } = boot;
+  const isRoot = process.getuid?.() === 0;
+  const router = createRouter({
+    paths,
+    port: settings.port,
+    tlsPort: settings.tlsPort,
+    domain: settings.domain,
+    certificate: authority,
+    nginx: await findNginx(),
+    worker: isRoot ? workerAccount(await readFile("/etc/passwd", "utf8"), await readFile("/etc/group", "utf8")) : null,
+    journal,
+    clock,
+  });
+  await router.ensureRunning();
+  return router;
+}
+
+async function openDriver(boot: Boot): Promise<Awaited<ReturnType<typeof createOciDriver | typeof createProcessDriver>>> {
+  const { paths, journal, clock, stacks } = boot;
+  const common = { dynosFolder: paths.dynos, journal, clock };
+  if (boot.driver.name === "process") return await createProcessDriver(common);
+  return await createOciDriver({
+    ...common,
+    caBundle: boot.hostBundle,
+    stackRoot: (name) => {
+      const root = stacks.get(name);
+      if (root === undefined || root === null) throw new Error(`there is no stack ${name} on this machine`);
+      return root;
+    },
+  });
+}
