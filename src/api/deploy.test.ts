@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -151,6 +151,10 @@ describe("sources and slugs", () => {
     assert.equal((await api.request({ method: "PUT", url: path(get), payload: "x" })).status, 404);
     await api.clock.advance(2 * 60 * 60 * 1000);
     assert.equal((await api.request({ url: path(get) })).status, 404);
+    assert.equal((await readdir(sourcesFolder)).length, 1);
+    await api.clock.advance(25 * 60 * 60 * 1000);
+    await user.call("POST", "/apps/first-light/sources");
+    assert.deepEqual(await readdir(sourcesFolder), []);
     await rm(sourcesFolder, { recursive: true });
   });
 

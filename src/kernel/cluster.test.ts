@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { systemClock } from "./clock.ts";
-import { startCluster, stopCluster } from "./cluster.ts";
+import { serverArguments, startCluster, stopCluster } from "./cluster.ts";
 
 function folder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "zarpa-cluster-"));
@@ -53,6 +53,16 @@ test("a cluster is made, adopted while it runs, and recovers from a kill -9 with
   } finally {
     await stopCluster(options.data);
   }
+});
+
+test("a server listens on its private socket alone, and only a throw-away one may forget", () => {
+  const options = { data: "/d", socketFolder: "/s", database: "zarpa" };
+  const settings = serverArguments(options);
+  for (const setting of ["listen_addresses=", "unix_socket_directories=/s", "unix_socket_permissions=0700", "jit=off"]) {
+    assert.ok(settings.includes(setting), setting);
+  }
+  assert.ok(!settings.some((setting) => setting.startsWith("fsync")));
+  assert.ok(serverArguments({ ...options, durable: false }).includes("fsync=off"));
 });
 
 test("a data folder that holds something else is left alone", async () => {

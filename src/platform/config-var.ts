@@ -68,7 +68,7 @@ function configBytes(config: ConfigVars): number {
 }
 
 /** `Set A, B config vars`, `Remove X config vars`, or both. */
-export function describeChanges(set: readonly string[], removed: readonly string[]): string {
+function describeChanges(set: readonly string[], removed: readonly string[]): string {
   const parts: string[] = [];
   if (set.length > 0) parts.push(`Set ${set.join(", ")}`);
   if (removed.length > 0) parts.push(`${set.length > 0 ? "remove" : "Remove"} ${removed.join(", ")}`);

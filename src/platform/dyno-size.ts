@@ -78,7 +78,7 @@ export function dynoSizeResource(size: DynoSize): DynoSizeResource {
 }
 
 /** The size of that name, in any case, or id; null when there is none. `1X` and `2X` are the old names of the standard sizes. */
-export function findSize(nameOrId: string): DynoSize | null {
+function findSize(nameOrId: string): DynoSize | null {
   const wanted = nameOrId.toLowerCase().replace(/^([12])x$/, "standard-$1x");
   return dynoSizes.find((size) => size.name.toLowerCase() === wanted || size.id === wanted) ?? null;
 }

@@ -19,7 +19,7 @@ export interface LogSession {
 }
 
 /** How many lines Heroku keeps: https://devcenter.heroku.com/articles/logging#log-history-limits */
-export const MAX_LINES = 1500;
+const MAX_LINES = 1500;
 const DEFAULT_LINES = 100;
 /** A tail reconnects to its own address, so that works for a day; what only reads is done at once. */
 const TAIL_SECONDS = 24 * 60 * 60;

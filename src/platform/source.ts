@@ -4,6 +4,8 @@ import type { Platform } from "./context.ts";
 
 /** How long the two addresses of a source work. */
 const SOURCE_SECONDS = 60 * 60;
+/** A build that has waited its turn may still fetch its source. */
+const DAY_SECONDS = 24 * 60 * 60;
 
 /** Where to put a source tarball and where builds get it: https://devcenter.heroku.com/articles/platform-api-reference#source */
 export interface SourceBlob {
@@ -18,6 +20,13 @@ export async function createSource(ctx: Platform, accountId: string, appId: stri
   const address = (action: "put" | "get"): string =>
     `${ctx.addresses.origin}/streams/sources/${grantCapability(ctx, `source:${action}`, { id }, SOURCE_SECONDS)}`;
   return { put_url: address("put"), get_url: address("get") };
+}
+
+/** Forgets the sources whose addresses stopped working a day ago or more; answers with their ids, for their files to be removed. */
+export async function forgetOldSources(ctx: Platform): Promise<string[]> {
+  const before = new Date(ctx.clock.now().getTime() - (SOURCE_SECONDS + DAY_SECONDS) * 1000);
+  const rows = await ctx.db.deleteFrom("sources").where("created_at", "<", before).returning("id").execute();
+  return rows.map((row) => row.id);
 }
 
 /** The id of the source that the capability allows to `put` or `get`; null when it allows nothing (any more). */

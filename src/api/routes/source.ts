@@ -8,7 +8,7 @@ import { Source } from "../../contract/source.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { findApp } from "../../platform/access.ts";
 import { notFound } from "../../platform/refusals.ts";
-import { createSource, redeemSource } from "../../platform/source.ts";
+import { createSource, forgetOldSources, redeemSource, type SourceBlob } from "../../platform/source.ts";
 import type { Api, ApiDeps } from "../api.ts";
 
 /** Heroku's limit of a checkout: https://devcenter.heroku.com/articles/limits#git-repos */
@@ -21,14 +21,19 @@ export function registerSourceRoutes(app: Api, { platform, ports }: ApiDeps): vo
   const response = { "2xx": Source };
   const fileOf = (id: string): string => join(ports.sourcesFolder, `${id}.tgz`);
 
+  const create = async (accountId: string, appId: string | null): Promise<SourceBlob> => {
+    for (const id of await forgetOldSources(platform)) await rm(fileOf(id), { force: true });
+    return await createSource(platform, accountId, appId);
+  };
+
   app.post("/sources", { schema: { tags, response } }, async ({ identity }, reply) => {
     void reply.status(201);
-    return { source_blob: await createSource(platform, identity.accountId, null) };
+    return { source_blob: await create(identity.accountId, null) };
   });
   app.post("/apps/:app/sources", { schema: { tags, params: AppParams, response } }, async ({ identity, params }, reply) => {
     const found = await findApp(platform, params.app, identity);
     void reply.status(201);
-    return { source_blob: await createSource(platform, identity.accountId, found.id) };
+    return { source_blob: await create(identity.accountId, found.id) };
   });
   app.put(
     "/streams/sources/:capability",
