@@ -43,21 +43,22 @@ function holderOf(port: number): string | null {
 }
 
 function socketsOf(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`;
+  // Nothing of another user's process, nor of one that has just ended.
+  const descriptors = orNull(() => readdirSync(folder)) ?? [];
+  return descriptors.flatMap(
+    (name) => /^socket:\[(\d+)\]$/.exec(orNull(() => readlinkSync(`${folder}/${name}`)) ?? "")?.[1] ?? [],
+  );
+}
+
+function orNull<T>(read: () => T): T | null {
   try {
-    const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).flatMap(
-      (descriptor) => /^socket:\[(\d+)\]$/.exec(readlinkSync(`${folder}/${descriptor}`))?.[1] ?? [],
-    );
+    return read();
   } catch {
-    // Another user's process, or one that has just ended.
-    return [];
+    return null;
   }
 }
 
 function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
+  return orNull(() => readFileSync(file, "utf8")) ?? "";
 }

@@ -36,7 +36,7 @@ export interface TestRouter {
   caFile: string;
   journal: string[];
   /** Another control plane over the same home. */
-  successor(): Router;
+  successor(limits?: Partial<RouterLimits>): Router;
   close(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function startRouter(limits?: Partial<RouterLimits>): Promise<TestR
   const routers: Router[] = [];
   const worker =
     process.getuid?.() === 0 ? workerAccount(readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8")) : null;
-  const create = (): Router => {
+  const create = (changed?: Partial<RouterLimits>): Router => {
     const router = createRouter({
       paths,
       port,
@@ -65,7 +65,7 @@ export async function startRouter(limits?: Partial<RouterLimits>): Promise<TestR
       certificate: authority,
       nginx,
       worker,
-      limits: { connect: 300, firstByte: 300, idle: 600, boot: 400, quarantine: 5000, ...limits },
+      limits: { connect: 300, firstByte: 300, idle: 600, boot: 400, quarantine: 5000, ...limits, ...changed },
       journal: memoryJournal(journal),
       clock: systemClock,
     });
