@@ -84,10 +84,12 @@ export class FakeAttached implements AttachedDyno {
   isPaused = false;
   readonly #exit = Promise.withResolvers<{ exitCode: number }>();
   readonly exited = this.#exit.promise;
-  #listener: (chunk: Buffer) => void = () => {};
+  #early: Buffer[] = [];
+  #listener: (chunk: Buffer) => void = (chunk) => void this.#early.push(chunk);
 
   onOutput(listener: (chunk: Buffer) => void): void {
     this.#listener = listener;
+    for (const chunk of this.#early.splice(0)) listener(chunk);
   }
 
   pause(): void {

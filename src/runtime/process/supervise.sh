@@ -18,7 +18,8 @@ trap : HUP INT TERM
 ) &
 program=$!
 echo "$program" >&3
-exec 3>&-
+# From here on the log is the program's alone: job control would say there how it ended.
+exec 3>&- > /dev/null 2>&1
 wait "$program"
 code=$?
 while kill -0 "$program" 2> /dev/null; do
