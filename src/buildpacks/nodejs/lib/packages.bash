@@ -60,6 +60,7 @@ install_packages() {
     blank
     rm -f "$cache/node_modules.key"
     install_with "${plan[manager]}" | indent || explain_install
+    forget_old_downloads
     blank
   fi
   # From now on a failure loses nothing of what was installed.
@@ -99,6 +100,14 @@ install_with() {
   esac
 }
 
+# What versions of long ago have left behind is not worth the disk.
+forget_old_downloads() {
+  local folder
+  for folder in npm yarn pnpm; do
+    if [[ -d $cache/$folder ]] && (($(du -sm "$cache/$folder" | cut -f 1) > 1500)); then rm -rf "${cache:?}/$folder"; fi
+  done
+}
+
 needs_dev() { [[ ${plan[has_dev]} == true ]] && has_build_scripts; }
 
 explain_install() {
@@ -126,7 +135,7 @@ leave_out_dev_packages() {
   case ${plan[manager]} in
     npm)
       "$ZARPA_NODE/node" --no-warnings "$lib/plan.ts" dev-paths node_modules >"$cache/node_modules.omit"
-      detail "$(grep -c -v '^\.bin/' "$cache/node_modules.omit" || true) packages are left out of the slug"
+      detail "Packages left out of the slug: $(grep -c -v '^\.bin/' "$cache/node_modules.omit" || true)"
       ;;
     yarn)
       if needs_dev; then prune yarn install --production --ignore-scripts --frozen-lockfile --ignore-engines --prefer-offline --non-interactive --no-progress; fi

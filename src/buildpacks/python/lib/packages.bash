@@ -1,5 +1,7 @@
 # Dependencies: which files declare them, whether they have changed, and how they are installed.
 
+readonly most_cache_megabytes=1500
+
 # Sets `manager` and `install_command` (what the headings say).
 choose_package_manager() {
   if [[ -f Pipfile || -f Pipfile.lock ]]; then
@@ -189,6 +191,8 @@ install_project() {
 
 # From now on a failure loses nothing of what was installed.
 save_environment() {
+  # What versions of long ago have left behind is not worth the disk.
+  if [[ -d $cache/uv ]] && (($(du -sm "$cache/uv" | cut -f 1) > most_cache_megabytes)); then rm -rf "$cache/uv"; fi
   printf '%s' "$dependencies" >"$venv/.dependencies"
   heading "Saving cache"
 }

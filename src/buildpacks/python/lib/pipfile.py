@@ -40,8 +40,12 @@ def is_current(lock):
         return True
     with open("Pipfile", "rb") as file:
         pipfile = tomllib.load(file)
+    # A Pipfile without sources means the public index, which pipenv writes into the lock's sources.
+    sources = pipfile.get("source") or lock["_meta"].get("sources")
+    if not sources:
+        return True
     data = {
-        "_meta": {"sources": pipfile.get("source", []), "requires": pipfile.get("requires", {})},
+        "_meta": {"sources": sources, "requires": pipfile.get("requires", {})},
         "default": pipfile.get("packages", {}),
         "develop": pipfile.get("dev-packages", {}),
     }
