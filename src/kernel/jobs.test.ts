@@ -55,3 +55,20 @@ test("what a dead control plane was doing is tried again at once, but a job with
   await jobs.stop();
   assert.deepEqual(seen, ["again, attempt 2"]);
 });
+
+test("broken connections end neither the process nor the work", async () => {
+  await using database = await testDatabase();
+  const runs: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const record: JobHandler = async (payload) => {
+    runs.push(String(payload["id"]));
+    if (payload["id"] === "after") done.resolve();
+  };
+  const jobs = await startJobs({ connectionString: database.url, handlers: { record }, concurrency: 1, journal: quiet });
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid()`.execute(database.db);
+  await addJob(database.db, "record", { id: "after" });
+  await done.promise;
+  await jobs.stop();
+  assert.deepEqual(runs, ["after"]);
+});

@@ -1,5 +1,7 @@
-import { Logger, makeWorkerUtils, run, runMigrations } from "graphile-worker";
+import { Logger, makeWorkerUtils, run, runMigrations, type Runner } from "graphile-worker";
 import { sql } from "kysely";
+import pg from "pg";
+import { systemClock } from "./clock.ts";
 import type { Queryable } from "./database.ts";
 import type { Journal } from "./journal.ts";
 
@@ -34,6 +36,9 @@ export interface Jobs {
 /** New jobs wake the workers by a notification; this is for jobs whose next try has come. */
 const POLL_INTERVAL_MS = 5_000;
 const ABORT_AFTER_MS = 500;
+const RESTART_PAUSE_MS = 1_000;
+/** One listens, the others fetch and end jobs. */
+const MAX_CONNECTIONS = 3;
 const SCHEMA = "graphile_worker";
 
 /** Creates or updates the tables of the job queue (graphile-worker's own schema in the same database). */
@@ -65,19 +70,61 @@ export async function waitingJobKeys<Tables>(db: Queryable<Tables>): Promise<Set
 
 /**
  * Starts the workers. There is one control plane, so whatever is locked now was locked by one that died: those jobs are released and,
- * when they have tries left, run again at once (graphile-worker by itself would wait four hours).
+ * when they have tries left, run again at once (graphile-worker by itself would wait four hours). Workers that give up because the
+ * database was away for long are started again.
  */
 export async function startJobs(options: JobsOptions): Promise<Jobs> {
-  const { connectionString, handlers, concurrency, journal } = options;
+  const { journal } = options;
+  const pool = new pg.Pool({ connectionString: options.connectionString, max: MAX_CONNECTIONS });
+  // A connection that breaks, at whatever moment, is the next query's affair and must not end the process.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+  const stopping = new AbortController();
+  let runner = await startWorkers(options, pool);
+  const supervision = (async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        await runner.promise;
+      } catch (error) {
+        if (!stopping.signal.aborted) journal.fault("the job workers ended and are started again", error);
+      }
+      if (stopping.signal.aborted) return;
+      runner = await startAgain(options, pool, stopping.signal);
+    }
+  })();
+  supervision.catch((error: unknown) => {
+    if (!stopping.signal.aborted) journal.fault("the job workers cannot be started", error);
+  });
+  return {
+    stop: async () => {
+      stopping.abort();
+      await runner.stop().catch((error: unknown) => journal.fault("a job did not end as it should", error));
+      await supervision.catch(() => {});
+      await pool.end();
+    },
+  };
+}
+
+async function startAgain(options: JobsOptions, pool: pg.Pool, signal: AbortSignal): Promise<Runner> {
+  for (;;) {
+    await systemClock.sleep(RESTART_PAUSE_MS, signal);
+    try {
+      return await startWorkers(options, pool);
+    } catch (error) {
+      options.journal.fault("the job workers cannot be started yet", error);
+    }
+  }
+}
+
+async function startWorkers({ handlers, concurrency, journal }: JobsOptions, pool: pg.Pool): Promise<Runner> {
   const logger = journalLogger(journal);
-  await releaseDeadWorkers(connectionString, logger);
-  const runner = await run({
-    connectionString,
+  await releaseDeadWorkers(pool, logger);
+  return await run({
+    pgPool: pool,
     schema: SCHEMA,
     logger,
     noHandleSignals: true,
     concurrency,
-    maxPoolSize: 3,
     pollInterval: POLL_INTERVAL_MS,
     preset: { worker: { gracefulShutdownAbortTimeout: ABORT_AFTER_MS } },
     parsedCronItems: [],
@@ -89,26 +136,13 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
       ]),
     ),
   });
-  let stopping = false;
-  runner.promise.catch((error: unknown) => {
-    if (!stopping) journal.fault("the job workers ended", error);
-  });
-  return {
-    stop: async () => {
-      stopping = true;
-      await runner.stop();
-    },
-  };
 }
 
-async function releaseDeadWorkers(connectionString: string, logger: Logger): Promise<void> {
-  const utils = await makeWorkerUtils({ connectionString, schema: SCHEMA, logger });
+async function releaseDeadWorkers(pool: pg.Pool, logger: Logger): Promise<void> {
+  await pool.query(`select ${SCHEMA}.force_unlock_workers(array(
+    select distinct locked_by from ${SCHEMA}.jobs where locked_by is not null))`);
+  const utils = await makeWorkerUtils({ pgPool: pool, schema: SCHEMA, logger });
   try {
-    await utils.withPgClient(
-      async (client) =>
-        await client.query(`select ${SCHEMA}.force_unlock_workers(array(
-          select distinct locked_by from ${SCHEMA}.jobs where locked_by is not null))`),
-    );
     await utils.cleanup({ tasks: ["DELETE_PERMAFAILED_JOBS", "GC_JOB_QUEUES"] });
   } finally {
     await utils.release();
