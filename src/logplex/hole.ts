@@ -3,7 +3,7 @@ import { runCommand } from "../kernel/command.ts";
 import type { Journal } from "../kernel/journal.ts";
 
 /** The command that frees a stretch of a file and leaves its length as it is; `fallocate` belongs to util-linux. */
-export function holeArgv(path: string, offset: number, length: number): string[] {
+function holeArgv(path: string, offset: number, length: number): string[] {
   return ["fallocate", "--punch-hole", "--offset", String(offset), "--length", String(length), path];
 }
 

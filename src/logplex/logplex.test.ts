@@ -89,6 +89,22 @@ test("a file that is replaced under its name is read to its end, then the new on
   await logplex.close();
 });
 
+/** A control plane that follows one output until it is killed; its arguments are folder, app id and output file. */
+const CONTROL_PLANE = `
+import { systemClock } from "${import.meta.resolve("../kernel/clock.ts")}";
+import { Logplex } from "${import.meta.resolve("./logplex.ts")}";
+const [folder, appId, path] = process.argv.slice(1);
+const journal = { note: () => {}, fault: console.error };
+const logplex = new Logplex({ folder, clock: systemClock, journal });
+let lines = 0;
+const onLine = () => {
+  lines += 1;
+  if (lines % 1_000 === 0) process.stdout.write("1000\\n");
+};
+logplex.follow({ dynoId: "d", appId, process: "web.1", path, format: "plain", onLine });
+await systemClock.sleep(60_000);
+`;
+
 test("a control plane killed with -9 loses no line and repeats none", { timeout: 60_000 }, async () => {
   const { start, appId, output } = await plexes();
   const home = join(output, "..", "..");
@@ -101,13 +117,8 @@ test("a control plane killed with -9 loses no line and repeats none", { timeout:
   ]);
   const ended = once(writer, "exit");
   for (let round = 0; round < 5; round += 1) {
-    const child = spawn(
-      process.execPath,
-      [join(import.meta.dirname, "follow.test-child.ts"), join(home, "logs"), appId, output],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
+    const argv = ["--input-type=module-typescript", "--eval", CONTROL_PLANE, join(home, "logs"), appId, output];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
     // The child tells each time it has carried a thousand lines.
     await once(child.stdout, "data");
     await once(child.stdout, "data");

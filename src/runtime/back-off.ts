@@ -5,7 +5,7 @@ const MINUTE = 60_000;
  * each time, up to 320 minutes (https://devcenter.heroku.com/articles/dynos#dyno-crash-restart-policy). A release or a restart begins
  * from the top.
  */
-export const BACK_OFF_MILLISECONDS: readonly number[] = [0, 10, 20, 40, 80, 160, 320].map((minutes) => minutes * MINUTE);
+const BACK_OFF_MILLISECONDS: readonly number[] = [0, 10, 20, 40, 80, 160, 320].map((minutes) => minutes * MINUTE);
 
 /** A dyno that was up this long before it crashed counts as crashing for the first time. */
 export const STABLE_MILLISECONDS = 10 * MINUTE;

@@ -6,7 +6,7 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
  * The environment of a dyno but for HOME: what every dyno has, then the config vars, then what was given to a one-off dyno, then what
  * nobody may change. https://devcenter.heroku.com/articles/dynos#local-environment-variables
  */
-export function environmentOf(
+function environmentOf(
   record: Pick<DynoRecord, "name" | "env">,
   config: Record<string, string>,
   limits: DynoLimits,

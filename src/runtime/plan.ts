@@ -3,10 +3,10 @@ import type { DynoFact, Facts } from "./facts.ts";
 import type { DesiredApp, DynoRecord } from "./ports.ts";
 
 /** Heroku's times: articles "Dynos and the Dyno Manager" and "Error codes". */
-export const BOOT_MILLISECONDS = 60_000;
-export const STOP_MILLISECONDS = 30_000;
-export const ATTACH_MILLISECONDS = 30_000;
-export const RELEASE_PHASE_MILLISECONDS = 60 * 60_000;
+const BOOT_MILLISECONDS = 60_000;
+const STOP_MILLISECONDS = 30_000;
+const ATTACH_MILLISECONDS = 30_000;
+const RELEASE_PHASE_MILLISECONDS = 60 * 60_000;
 
 /** A place in the formation: `web.1`. */
 export interface Slot {
