@@ -117,7 +117,6 @@ ${MAPS}
   client_header_buffer_size 2k;
   large_client_header_buffers 4 ${HEADER_LINE_BYTES};
   client_max_body_size 0;
-  reset_timedout_connection on;
   merge_slashes off;
   server_names_hash_bucket_size 512;
   proxy_http_version 1.1;

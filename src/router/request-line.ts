@@ -95,12 +95,12 @@ function codeOf(fields: Fields, cutOf: (connection: string) => Cut | null): stri
   // nginx's own: the client was too slow with its body, or sent a broken one.
   if (!answered && fields.status === "408") return "H28";
   if (!answered && fields.status === "400") return "H26";
-  if (fields.completion === "OK") return null;
   const cut = cutOf(fields.connection);
   if (cut === "timeout") return "H15";
   // A WebSocket has no complete response: it ends when either side wishes.
   if (fields.status === "101") return null;
-  return cut === "backend" ? "H18" : "H27";
+  if (cut === "backend") return "H18";
+  return fields.completion === "OK" ? null : "H27";
 }
 
 function times(fields: Fields, code: string | null): string {
@@ -134,7 +134,7 @@ function lastOf(text: string): string {
 export function cutLine(line: string): { connection: string; cut: Cut } | null {
   const [, connection, text] = /^\S+ \S+ \[error\] \d+#\d+: \*(\d+) (.*)/.exec(line) ?? [];
   if (connection === undefined || text === undefined) return null;
-  if (!/ while (reading upstream|proxying upgraded connection)/.test(text)) return null;
+  if (!/ while (reading upstream|sending to client)/.test(text)) return null;
   if (text.startsWith("upstream timed out")) return { connection, cut: "timeout" };
   return { connection, cut: "backend" };
 }

@@ -100,12 +100,22 @@ export class RequestLog {
       if (bytes === 0) return;
       // After the requests: what the error log says of them was written before.
       await this.#readErrors();
-      const cutOf = (connection: string): Cut | null => this.#cuts.get(connection) ?? this.#formerCuts.get(connection) ?? null;
-      const requests = lines.map((line) => requestLine(line, cutOf)).filter((request) => request !== null);
+      const requests = lines
+        .map((line) => requestLine(line, (connection) => this.#takeCut(connection)))
+        .filter((request) => request !== null);
       if (requests.length > 0) await this.#options.onRequests(requests);
       file.offset += bytes;
       await this.#writePositions();
     }
+  }
+
+  /** Once: the other requests of an HTTP/2 connection were not cut. */
+  #takeCut(connection: string): Cut | null {
+    for (const cuts of [this.#cuts, this.#formerCuts]) {
+      const cut = cuts.get(connection);
+      if (cuts.delete(connection) && cut !== undefined) return cut;
+    }
+    return null;
   }
 
   async #readErrors(): Promise<void> {

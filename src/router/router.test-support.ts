@@ -199,7 +199,7 @@ export async function raw(port: number, bytes: string): Promise<string> {
   socket.on("data", (chunk) => (text += chunk.toString("latin1")));
   socket.on("error", () => {});
   socket.write(bytes, "latin1");
-  await once(socket, "close");
+  await new Promise<void>((resolve) => socket.on("close", () => resolve()));
   return text;
 }
 
