@@ -36,8 +36,11 @@ export async function start(): Promise<void> {
   handleSignals({ state, lock, paths, messages, journal });
   try {
     const version = packageVersion();
-    const boot = await prepare({ version, settings, paths, messages, progress, journal, clock: systemClock });
-    const { runPlatform } = await import("../platform.ts");
+    // The rooms are loaded while PostgreSQL starts.
+    const [boot, { runPlatform }] = await Promise.all([
+      prepare({ version, settings, paths, messages, progress, journal, clock: systemClock }),
+      import("../platform.ts"),
+    ]);
     const platform = await progress.step(messages.platform, async () => await runPlatform(boot));
     state.platform = platform;
     writeFileSync(instanceFile(paths.home), `${JSON.stringify(describeInstance(boot), null, 2)}\n`, { mode: 0o644 });
