@@ -10,6 +10,8 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 /** What the driver script has written into the result folder. Written by the build's user: shapes are checked, nothing is believed. */
 export interface DriverAnswer {
   failure: { word: string; about: string } | null;
+  /** Whether the script has run at all. */
+  started: boolean;
   done: boolean;
   /** Names, in order. */
   buildpacks: string[];
@@ -21,12 +23,13 @@ export interface DriverAnswer {
 
 export async function readAnswer(workspace: Workspace): Promise<DriverAnswer> {
   const read = async (name: string): Promise<string | null> => await readUserFile(join(workspace.result, name), MAX_ANSWER_BYTES);
-  const [failure, done, buildpacks, description, release, procfile] = await Promise.all(
-    ["failure", "done", "buildpacks", "description", "release", "Procfile"].map(read),
+  const [started, failure, done, buildpacks, description, release, procfile] = await Promise.all(
+    ["started", "failure", "done", "buildpacks", "description", "release", "Procfile"].map(read),
   );
   const [word = "", about = ""] = (failure ?? "").split("\n");
   return {
     failure: failure === null || failure === undefined ? null : { word, about: printable(about) },
+    started: typeof started === "string",
     done: typeof done === "string",
     buildpacks: (buildpacks ?? "").split("\n").filter((line) => line !== ""),
     description: typeof description === "string" ? printable(description.split("\n")[0] ?? "") : null,

@@ -181,6 +181,7 @@ class BuildRun {
     const answer = await readAnswer(workspace);
     const what = answer.description === null ? "the app" : `${answer.description} app`;
     if (ending.reason !== "exit") throw this.#stopped(ending.reason, what);
+    if (!answer.started) throw new Error(`the sandbox ended with status ${ending.exitCode} before the build began`);
     if (answer.failure !== null || ending.exitCode !== 0 || !answer.done) throw await this.#explain(answer, workspace);
     const known = [...asked, ...OWN_BUILDPACKS.map(({ name }) => ({ name, url: `urn:buildpack:${name}` }))];
     const choices = answer.buildpacks.flatMap((name) => known.find((choice) => choice.name === name) ?? []);

@@ -12,6 +12,8 @@ set -u -o pipefail
 build=$1 cache=$2 env_dir=$3 result=$4 copies=$5 mode=$6
 shift 6
 names=() folders=() answers=()
+# Without this the sandbox itself has failed, not the app.
+printf 'started\n' >"$result/started"
 
 heading() { printf -- '-----> %s\n' "$1"; }
 

@@ -92,7 +92,7 @@ restore_environment() {
   if [[ -f $cache/python/.dependencies ]]; then known=$(<"$cache/python/.dependencies"); fi
   if [[ $known == "$dependencies" && $frozen == yes ]] && ! fallback_is_old; then
     heading "Restoring cache"
-    rm -rf "$venv"
+    if [[ -e $venv ]]; then rm -rf "$venv"; fi
     if [[ ! -d .heroku ]]; then mkdir .heroku; fi
     mv "$cache/python" "$venv"
     restored=yes
