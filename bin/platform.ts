@@ -93,7 +93,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       trustedOrigins: [platform.addresses.origin],
     });
     const git = createGitHandler({
-      platform: gitPlatform(platform, outputs, buildOutputPath),
+      platform: gitPlatform(platform, { outputs, buildOutputPath, releaseOutputPath }),
       repositoriesFolder: paths.repositories,
       buildsFolder: paths.builds,
       clock,

@@ -64,6 +64,8 @@ async function runBuild(deps: DeployJobs, buildId: string, signal: AbortSignal):
     }
     write("-----> Launching...\n");
     const deployment = await buildSucceeded(platform, buildId, outcome.slug);
+    // The push follows the release phase's output from here on, whether its job has begun it or not.
+    if (deployment?.hasReleasePhase === true) await outputs.begin(deps.releaseOutputPath(deployment.release.id));
     write(deployment === null ? " !     The build was cancelled.\n\n" : launched(deployment));
   } catch (error) {
     deps.journal.fault("build", error, { build_id: buildId });

@@ -4,12 +4,20 @@ import { findApp } from "../../src/platform/access.ts";
 import { buildById, createBuild } from "../../src/platform/build.ts";
 import type { Platform } from "../../src/platform/context.ts";
 import { authenticateToken, identityOf } from "../../src/platform/identity.ts";
+import { releaseById } from "../../src/platform/release.ts";
 
 /** Authorizations that may only look at apps cannot push: https://devcenter.heroku.com/articles/oauth#scopes */
 const PUSH_SCOPES: ReadonlySet<string> = new Set(["global", "write", "write-protected"]);
 
+interface OutputFiles {
+  outputs: Outputs;
+  buildOutputPath(buildId: string): string;
+  releaseOutputPath(releaseId: string): string;
+}
+
 /** What git asks of the platform, over the platform's own functions. */
-export function gitPlatform(platform: Platform, outputs: Outputs, buildOutputPath: (buildId: string) => string): GitPlatform {
+export function gitPlatform(platform: Platform, files: OutputFiles): GitPlatform {
+  const { outputs, buildOutputPath, releaseOutputPath } = files;
   return {
     authenticate: async (token) => {
       const identity = await authenticateToken(platform, token);
@@ -36,6 +44,18 @@ export function gitPlatform(platform: Platform, outputs: Outputs, buildOutputPat
     buildResult: async (buildId) => {
       const build = await buildById(platform, buildId);
       return { status: build?.status === "succeeded" ? "succeeded" : "failed" };
+    },
+    releasePhase: async (buildId, signal) => {
+      const id = (await buildById(platform, buildId))?.release_id ?? null;
+      const release = id === null ? null : await releaseById(platform, id);
+      if (id === null || release === null || release.output_token === null) return null;
+      return {
+        output: outputs.follow(releaseOutputPath(id), signal),
+        result: async () => {
+          const ended = await releaseById(platform, id);
+          return { status: ended?.status === "succeeded" ? "succeeded" : "failed" };
+        },
+      };
     },
     repositoryChanged: async (appId, size) => {
       await platform.db.updateTable("apps").set({ repo_size: size }).where("id", "=", appId).execute();
