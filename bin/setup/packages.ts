@@ -56,6 +56,11 @@ export function testNeeds(): Need[] {
   return [{ package: "chromium", isMet: () => findProgram("chromium") !== null || findProgram("google-chrome") !== null }];
 }
 
+/** What the benchmarks measure with. */
+export function benchNeeds(): Need[] {
+  return [program("wrk")];
+}
+
 /** Names of the packages whose needs are not met. */
 export function missingPackages(needs: readonly Need[]): string[] {
   return needs.filter((need) => !need.isMet()).map((need) => need.package);

@@ -4,6 +4,7 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import { type CommandOptions, type CommandResult, runCommand } from "../../../src/kernel/command.ts";
 import { herokuCli, inheritedEnvironment } from "./heroku-cli.ts";
 import { ADMIN, type TestPlatform } from "./platform.ts";
@@ -60,12 +61,12 @@ export class User {
     return this.#succeeded(["heroku", ...args], await this.heroku(args, options));
   }
 
-  /** Runs a program as this user, for four minutes at most. */
+  /** Runs a program as this user, for four minutes at most; its output without colours. */
   async run(argv: string[], options: CommandOptions = {}): Promise<Outcome> {
     const from = performance.now();
     const env = { ...this.environment, ...options.env };
     const result = await runCommand(argv, { cwd: this.home, signal: AbortSignal.timeout(COMMAND_TIMEOUT_MS), ...options, env });
-    return { ...result, milliseconds: performance.now() - from };
+    return { ...result, stdout: stripVTControlCharacters(result.stdout), milliseconds: performance.now() - from };
   }
 
   /** `git …` in a folder; fails on any exit code but 0. */
