@@ -311,6 +311,16 @@ describe("a hostile build", { skip: "missing" in found ? found.missing : false }
     assert.deepEqual(readdirSync(join(builds.paths.caches, "app-1", "tmp")), ["codon"]);
   });
 
+  test("that puts a link in place of its build folder fails, and nothing behind the link is touched", async () => {
+    const outside = join(scratch, "behind");
+    writeFiles(outside, { "deps/file": "untouched", Procfile: "web: stolen\n" });
+    const attack = `mv "$1" /tmp/away && ln -s ${outside} "$1" && ln -s "$1/deps" "$2/deps"; ls -d /tmp/codon/*/..`;
+    const { outcome, output } = await builds.build({ a: "" }, { buildpacks: [buildpack("swap", attack)] });
+    assert.deepEqual(outcome, { status: "failed", reason: "the build has moved its own BUILD_DIR away" });
+    assert.doesNotMatch(output, /stolen/);
+    assert.equal(readFileSync(join(outside, "deps/file"), "utf8"), "untouched");
+  });
+
   test("writes neither to its buildpacks nor to the stack", async () => {
     const write = buildpack(
       "write",

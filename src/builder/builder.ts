@@ -17,7 +17,7 @@ import { misnamedProcfile, parseProcfile, type Procfile } from "./procfile.ts";
 import { removeIgnored, slugignorePatterns } from "./slugignore.ts";
 import { removeTree, type SlugStore } from "./slug-store.ts";
 import { unpack } from "./unpack.ts";
-import { adoptSource, openWorkspace, readUserFile, type Workspace, writeConfigVars } from "./workspace.ts";
+import { adoptSource, isIntact, openWorkspace, readUserFile, type Workspace, writeConfigVars } from "./workspace.ts";
 
 export interface BuilderOptions {
   paths: Pick<Paths, "builds" | "caches">;
@@ -40,6 +40,7 @@ export interface Builder {
   purgeCache(appId: string): Promise<void>;
 }
 
+const FLUSH_MILLISECONDS = 3000;
 const MAX_SMALL_FILE_BYTES = 1_000_000;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -109,28 +110,26 @@ class BuildRun {
     store.warmUp();
     const workspace = await openWorkspace(this.#folder, this.#uid);
     const ended = new AbortController();
+    let inode: number | null = null;
     try {
-      await this.#takeSource(workspace);
+      inode = await this.#takeSource(workspace);
       const ignored = slugignorePatterns((await readUserFile(join(workspace.build, ".slugignore"), MAX_SMALL_FILE_BYTES)) ?? "");
       await removeIgnored(workspace.build, ignored);
       const procfile = await readUserFile(join(workspace.build, "Procfile"), MAX_SMALL_FILE_BYTES);
       if (procfile !== null) this.#checkProcfile(parseProcfile(procfile));
       await writeConfigVars(workspace, this.#order.configVars, this.#uid);
       void this.#guard.watchDisk(this.#folder, clock, ended.signal);
-      const { answer, choices } = await this.#compile(workspace);
+      const { answer, choices } = await this.#compile(workspace, inode);
       return await this.#seal(workspace, answer, choices);
     } finally {
       ended.abort();
-      await this.#tidy(workspace);
+      await this.#tidy(workspace, inode);
     }
   }
 
-  async #takeSource(workspace: Workspace): Promise<void> {
+  async #takeSource(workspace: Workspace): Promise<number> {
     const { source } = this.#order;
-    if (source.kind === "git") {
-      await adoptSource(source.folder, workspace, this.#uid);
-      return;
-    }
+    if (source.kind === "git") return await adoptSource(source.folder, workspace, this.#uid);
     const { builds } = this.#options.paths;
     await mkdir(builds, { recursive: true, mode: 0o711 });
     const draft = await mkdtemp(join(builds, "source-"));
@@ -145,14 +144,14 @@ class BuildRun {
       }
       await mkdir(join(draft, "source"));
       await unpack(archive, join(draft, "source"), sourceBytes);
-      await adoptSource(join(draft, "source"), workspace, this.#uid);
+      return await adoptSource(join(draft, "source"), workspace, this.#uid);
     } finally {
       await rm(draft, { recursive: true, force: true });
     }
   }
 
   /** Detect, compile and release: one command in the sandbox. */
-  async #compile(workspace: Workspace): Promise<{ answer: DriverAnswer; choices: BuildpackChoice[] }> {
+  async #compile(workspace: Workspace, inode: number): Promise<{ answer: DriverAnswer; choices: BuildpackChoice[] }> {
     const { sandbox, tools, caBundle } = this.#options;
     const order = this.#order;
     const asked = order.buildpacks.length > 0 ? order.buildpacks : order.remembered;
@@ -178,6 +177,7 @@ class BuildRun {
       mounts: layout.mounts,
       timeoutMilliseconds: this.#limits.milliseconds,
     });
+    if (!(await isIntact(workspace, inode))) throw new BuildFailure("the build has moved its own BUILD_DIR away");
     const answer = await readAnswer(workspace);
     const what = answer.description === null ? "the app" : `${answer.description} app`;
     if (ending.reason !== "exit") throw this.#stopped(ending.reason, what);
@@ -263,6 +263,8 @@ class BuildRun {
       ]);
     }
     this.#write(`       Done: ${sizeText(sealed.size)}\n`);
+    // Later: the release's own transaction waits for the same disk.
+    this.#options.clock.after(FLUSH_MILLISECONDS, () => this.#options.store.flush());
     return {
       tree: sealed.tree,
       checksum: `SHA256:${sealed.tree}`,
@@ -291,7 +293,7 @@ class BuildRun {
   async #explain(answer: DriverAnswer, workspace: Workspace): Promise<BuildFailure> {
     const { word, about } = answer.failure ?? { word: "compile", about: answer.description ?? "the" };
     if (word === "undetected") {
-      this.#write(undetectedText(await rootNames(workspace.build)));
+      this.#write(undetectedText(await rootNames(workspace.build).catch(() => [])));
       return new BuildFailure("no default language could be detected", []);
     }
     if (word === "incompatible") {
@@ -321,10 +323,12 @@ class BuildRun {
   }
 
   /** What must not stay, config vars first. After a failure the cached trees go home, so that nothing is installed again. */
-  async #tidy(workspace: Workspace): Promise<void> {
+  async #tidy(workspace: Workspace, inode: number | null): Promise<void> {
     try {
       await removeTree(workspace.env);
-      for (const tree of await this.#cachedTrees(workspace)) await rename(join(workspace.build, tree.path), tree.home);
+      const intact = inode !== null && (await isIntact(workspace, inode));
+      if (intact)
+        for (const tree of await this.#cachedTrees(workspace)) await rename(join(workspace.build, tree.path), tree.home);
       await Promise.all([workspace.result, workspace.copies, workspace.build].map(removeTree));
     } catch (error) {
       // The next build of the app clears what is left.

@@ -30,6 +30,8 @@ export interface SlugStore {
   warmUp(): void;
   /** Makes a slug of a build folder without copying what has not changed. */
   seal(request: SealRequest): Promise<Sealed>;
+  /** After a power cut a stored slug must be whole: asks the file system to write what it has. Does not wait for it. */
+  flush(): void;
   /** Folder that holds `app/`: the drivers' `slugRoot`. */
   root(tree: string): string;
   /** A gzip tar of `./app`, made on demand. */
@@ -71,16 +73,15 @@ export function createSlugStore(slugs: string): SlugStore {
         await rename(request.folder, join(slot, "root", "app"));
         const changeOwner = process.getuid?.() === 0;
         const { owner, cached, record, maxBytes = MAX_SLUG_BYTES } = request;
-        const sealed = (await inThread({
-          kind: "seal",
-          order: { slugs, slot, owner, changeOwner, cached, record, maxBytes },
-        })) as Sealed;
-        if (sealed.ok) flushSoon(slugs);
-        return sealed;
+        const order = { slugs, slot, owner, changeOwner, cached, record, maxBytes };
+        return (await inThread({ kind: "seal", order })) as Sealed;
       } finally {
         // Only after a refusal or a fault something is left.
         await removeTree(slot);
       }
+    },
+    flush() {
+      spawn("sync", ["--file-system", slugs], { stdio: "ignore" }).on("error", () => {});
     },
     root: (tree) => join(placeOf(tree), "root"),
     archive(tree) {
@@ -133,11 +134,6 @@ async function isSmall(path: string): Promise<boolean> {
     throw error;
   });
   return entries.length <= MAX_SMALL_FOLDER && !entries.some((entry) => entry.isDirectory());
-}
-
-/** After a power cut a stored slug must be whole: the file system is asked to write, but nobody waits for it. */
-function flushSoon(folder: string): void {
-  spawn("sync", ["--file-system", folder], { stdio: "ignore" }).on("error", () => {});
 }
 
 function newThread(): Worker {

@@ -22,8 +22,8 @@ export interface Workspace {
   copies: string;
 }
 
-/** `heroku builds` and the spec files of Heroku's buildpacks show these names. */
-const CACHE_PATH = ["codon", "tmp", "cache"];
+/** Root's folder in the build's `/tmp`: what lies directly in it can be neither moved nor replaced by a build. Heroku's name. */
+const ROOMS = "codon";
 
 /** Makes the app's work folder ready and clears what a killed build left in it. */
 export async function openWorkspace(appFolder: string, uid: number): Promise<Workspace> {
@@ -31,18 +31,17 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
   await mkdir(tmp, { recursive: true, mode: 0o755 });
   await chmod(appFolder, 0o711);
   await chmod(tmp, 0o1777);
-  for (const name of await readdir(tmp)) if (name !== CACHE_PATH[0]) await removeTree(join(tmp, name));
-  let cache = tmp;
-  for (const part of CACHE_PATH) {
-    cache = join(cache, part);
-    await mkdir(cache, { mode: 0o755 }).catch(ignoreExisting);
-  }
+  const rooms = join(tmp, ROOMS);
+  const cache = join(rooms, "tmp", "cache");
+  for (const path of [rooms, dirname(cache), cache]) await mkdir(path, { mode: 0o755 }).catch(ignoreExisting);
+  for (const name of await readdir(tmp)) if (name !== ROOMS) await removeTree(join(tmp, name));
+  for (const name of await readdir(rooms)) if (name !== "tmp") await removeTree(join(rooms, name));
   await own(cache, uid);
   const hex = randomBytes(4).toString("hex");
-  const folder = (name: string): string => join(tmp, `${name}_${hex}`);
+  const folder = (name: string): string => join(rooms, `${name}_${hex}`);
   const workspace = {
     tmp,
-    build: folder("build"),
+    build: join(tmp, `build_${hex}`),
     cache,
     env: folder("env"),
     result: folder("result"),
@@ -55,8 +54,8 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
   return workspace;
 }
 
-/** Takes the source over: the folder becomes BUILD_DIR and the app's property. */
-export async function adoptSource(source: string, workspace: Workspace, uid: number): Promise<void> {
+/** Takes the source over: the folder becomes BUILD_DIR and the app's property. Answers what `isIntact` knows it by. */
+export async function adoptSource(source: string, workspace: Workspace, uid: number): Promise<number> {
   if (!(await lstat(source)).isDirectory()) throw new Error(`the source ${source} is not a folder`);
   await rename(source, workspace.build);
   // The folder that the source was handed over in; no matter when there is something else in it.
@@ -65,6 +64,13 @@ export async function adoptSource(source: string, workspace: Workspace, uid: num
   if (process.getuid?.() === 0) {
     await mustRun(["chown", "--recursive", "--no-dereference", "-P", "--", `${uid}:${uid}`, workspace.build]);
   }
+  return (await lstat(workspace.build)).ino;
+}
+
+/** Whether BUILD_DIR is still the folder that was adopted: a build may move it, and put a link to anywhere in its place. */
+export async function isIntact(workspace: Workspace, inode: number): Promise<boolean> {
+  const facts = await lstat(workspace.build).catch(() => null);
+  return facts !== null && facts.isDirectory() && facts.ino === inode;
 }
 
 /** ENV_DIR: one file per config var, readable by the build only. */
