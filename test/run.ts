@@ -41,6 +41,7 @@ const progress = new Progress(process.stderr, systemClock, messages);
 const checkOnly = process.argv.includes("--check");
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("-"));
 
+const failedChecks: string[] = [];
 const total: Count = { passed: 0, failed: 0, skipped: 0 };
 process.umask(0o022);
 await prepareMachine();
@@ -56,6 +57,8 @@ add(
 // One at a time: each starts a platform of its own, with its own ports, and measures what users wait for.
 if (!checkOnly) add(await runTests("acceptance", ["test/acceptance/**/*.test.ts"], 1, ACCEPTANCE_TIMEOUT_MS));
 if (total.passed + total.failed === 0) total.failed = 1;
+// They stand far above, before hundreds of tests.
+if (failedChecks.length > 0) process.stdout.write(`✖ ${failedChecks.join(", ")}: see the beginning\n`);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}\n`);
 process.exit(total.failed === 0 ? 0 : 1);
 
@@ -93,6 +96,7 @@ async function runLinter(name: string, argv: string[]): Promise<Count> {
   const env = { ...process.env, FORCE_COLOR: process.stdout.isTTY ? "1" : "0" } as Record<string, string>;
   const result = await runCommand([join(ROOT, "node_modules", ".bin", program), ...rest], { cwd: ROOT, env });
   const passed = result.exitCode === 0;
+  if (!passed) failedChecks.push(name);
   process.stdout.write(passed ? `✔ ${name}\n` : `✖ ${name}\n${result.stdout}${result.stderr}\n`);
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
 }
