@@ -8,18 +8,30 @@ export type Attachment = Omit<AttachedDyno, "signal">;
 
 const CTRL_D = "\u0004";
 
-/** Runs a command with a terminal of the given size, or with pipes (standard output and error come together as the command writes them). */
+/**
+ * Runs a command with a terminal of the given size, or with pipes (standard output and error come together as the command writes them).
+ * `relays`: the command makes the program's terminal itself, and ours only passes bytes on.
+ */
 export function attachCommand(
   argv: string[],
-  options: { env: Record<string, string>; cwd: string; terminal: { columns: number; rows: number } | null },
+  options: { env: Record<string, string>; cwd: string; terminal: { columns: number; rows: number } | null; relays?: boolean },
 ): Attachment {
   return options.terminal === null ? withPipes(argv, options) : withTerminal(argv, { ...options, terminal: options.terminal });
 }
 
+/**
+ * Between the birth of a terminal and the moment when a relaying command makes it raw, Ctrl-D would be taken for a key of this terminal and
+ * be lost: so it is made raw first, and says so with this byte.
+ */
+const READY = "\u0006";
+const MAKE_RAW = 'stty raw -echo && printf "\\006" && exec "$@"';
+
 function withTerminal(
-  [program = "", ...args]: string[],
-  options: { env: Record<string, string>; cwd: string; terminal: { columns: number; rows: number } },
+  argv: string[],
+  options: { env: Record<string, string>; cwd: string; terminal: { columns: number; rows: number }; relays?: boolean },
 ): Attachment {
+  const relays = options.relays === true;
+  const [program = "", ...args] = relays ? ["/bin/sh", "-c", MAKE_RAW, "attach", ...argv] : argv;
   const terminal = spawnTerminal(program, args, {
     name: options.env["TERM"] ?? "xterm",
     cols: options.terminal.columns,
@@ -29,14 +41,28 @@ function withTerminal(
     // Raw bytes, although the types of node-pty say text.
     encoding: null,
   });
+  const write = (chunk: Buffer | string): void => terminal.write(chunk as string);
   const output = new Listeners();
-  terminal.onData((chunk) => output.tell(Buffer.from(chunk as string | Buffer)));
+  let early: (Buffer | string)[] | null = relays ? [] : null;
+  terminal.onData((data) => {
+    let chunk = Buffer.from(data as string | Buffer);
+    if (early !== null) {
+      if (chunk.toString("latin1", 0, 1) === READY) chunk = chunk.subarray(1);
+      for (const input of early) write(input);
+      early = null;
+    }
+    if (chunk.length > 0) output.tell(chunk);
+  });
+  const send = (chunk: Buffer | string): void => {
+    if (early === null) write(chunk);
+    else early.push(chunk);
+  };
   return {
     onOutput: (listener) => output.add(listener),
     pause: () => terminal.pause(),
     resume: () => terminal.resume(),
-    write: (chunk) => terminal.write(chunk as unknown as string),
-    end: () => terminal.write(CTRL_D),
+    write: send,
+    end: () => send(CTRL_D),
     exited: new Promise((resolve) => {
       terminal.onExit(({ exitCode, signal }) => resolve({ exitCode: signal ? 128 + signal : exitCode }));
     }),

@@ -279,6 +279,16 @@ function describeAttached(trial: Trial): void {
     assert.match(output, /got:hé/);
   });
 
+  test("input and Ctrl-D that come before the program wait for it", async () => {
+    const attached = await trial.driver.attach(trial.spec("cat"), { columns: 80, rows: 24 });
+    let output = "";
+    attached.onOutput((chunk) => (output += chunk.toString()));
+    attached.write(Buffer.from("early\n\u0004"));
+    assert.deepEqual(await attached.exited, { exitCode: 0 });
+    // The terminal's echo, and the program's.
+    assert.deepEqual(output.match(/early\r\n/g)?.length, 2);
+  });
+
   test("an attached dyno has pipes, whose end it sees, and one stream of output", async () => {
     const attached = await trial.driver.attach(trial.spec("tr a-z A-Z; echo err >&2; echo out"), null);
     let output = "";

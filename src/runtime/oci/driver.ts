@@ -103,7 +103,8 @@ async function attachDyno(
 ): Promise<AttachedDyno> {
   const prepared = await prepareContainer(machine, planDyno(machine, spec, "attached", terminal));
   const run = [...machine.runtime, "run", "--bundle", prepared.bundle, "--pid-file", prepared.pidFile, spec.dynoId];
-  const attachment = attachCommand(enterArgv(machine, prepared.overlayOptions, run), { env: HELPER_ENV, cwd: "/", terminal });
+  const argv = enterArgv(machine, prepared.overlayOptions, run);
+  const attachment = attachCommand(argv, { env: HELPER_ENV, cwd: "/", terminal, relays: true });
   const ended = attachment.exited.finally(async () => {
     await destroyContainer(machine, spec.dynoId).catch((error: unknown) => machine.options.journal.fault("oci.attach", error));
   });
