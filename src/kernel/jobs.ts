@@ -1,4 +1,4 @@
-import { Logger, makeWorkerUtils, run, runMigrations, type Runner } from "graphile-worker";
+import { Logger, makeWorkerUtils, run, runMigrations } from "graphile-worker";
 import { sql } from "kysely";
 import pg from "pg";
 import { systemClock } from "./clock.ts";
@@ -34,7 +34,7 @@ export interface Jobs {
 }
 
 /** New jobs wake the workers by a notification; this is for jobs whose next try has come. */
-const POLL_INTERVAL_MS = 5_000;
+const POLL_INTERVAL_MS = 2_000;
 const ABORT_AFTER_MS = 500;
 const RESTART_PAUSE_MS = 1_000;
 /** One listens, the others fetch and end jobs. */
@@ -80,32 +80,36 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   const stopping = new AbortController();
-  let runner = await startWorkers(options, pool);
-  const supervision = (async () => {
-    while (!stopping.signal.aborted) {
-      try {
-        await runner.promise;
-      } catch (error) {
-        if (!stopping.signal.aborted) journal.fault("the job workers ended and are started again", error);
-      }
+  const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
+  let workers = await startWorkers(options, pool);
+  const supervise = async (): Promise<void> => {
+    for (;;) {
+      await Promise.race([workers.ended, stopped]);
       if (stopping.signal.aborted) return;
-      runner = await startAgain(options, pool, stopping.signal);
+      journal.note("the job workers have ended and are started again");
+      workers = await startAgain(options, pool, stopping.signal);
     }
-  })();
-  supervision.catch((error: unknown) => {
-    if (!stopping.signal.aborted) journal.fault("the job workers cannot be started", error);
+  };
+  const supervision = supervise().catch((error: unknown) => {
+    if (!stopping.signal.aborted) journal.fault("the job workers are not started again", error);
   });
   return {
     stop: async () => {
       stopping.abort();
-      await runner.stop().catch((error: unknown) => journal.fault("a job did not end as it should", error));
-      await supervision.catch(() => {});
+      await workers.stop();
+      await supervision;
       await pool.end();
     },
   };
 }
 
-async function startAgain(options: JobsOptions, pool: pg.Pool, signal: AbortSignal): Promise<Runner> {
+interface Workers {
+  /** Resolves when they take no further job, by their own decision or because `stop` was called. */
+  ended: Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startAgain(options: JobsOptions, pool: pg.Pool, signal: AbortSignal): Promise<Workers> {
   for (;;) {
     await systemClock.sleep(RESTART_PAUSE_MS, signal);
     try {
@@ -116,10 +120,10 @@ async function startAgain(options: JobsOptions, pool: pg.Pool, signal: AbortSign
   }
 }
 
-async function startWorkers({ handlers, concurrency, journal }: JobsOptions, pool: pg.Pool): Promise<Runner> {
+async function startWorkers({ handlers, concurrency, journal }: JobsOptions, pool: pg.Pool): Promise<Workers> {
   const logger = journalLogger(journal);
   await releaseDeadWorkers(pool, logger);
-  return await run({
+  const runner = await run({
     pgPool: pool,
     schema: SCHEMA,
     logger,
@@ -136,6 +140,27 @@ async function startWorkers({ handlers, concurrency, journal }: JobsOptions, poo
       ]),
     ),
   });
+  let stop: Promise<void> | null = null;
+  const stopOnce = async (): Promise<void> => {
+    stop ??= runner.stop().catch((error: unknown) => journal.fault("a job did not end as it should", error));
+    await stop;
+  };
+  // graphile-worker remembers a failure of its very first look for a job for ever: such workers would never run any.
+  let hasLooked = false;
+  const looked = (): void => {
+    hasLooked = true;
+  };
+  runner.events.once("worker:getJob:empty", looked);
+  runner.events.once("job:start", looked);
+  const poisoned = new Promise<void>((resolve) => {
+    runner.events.on("worker:getJob:error", () => {
+      if (!hasLooked) void stopOnce().then(resolve);
+    });
+  });
+  const given = runner.promise.catch((error: unknown) => {
+    if (stop === null) journal.fault("the job workers have ended", error);
+  });
+  return { ended: Promise.race([given, poisoned]), stop: stopOnce };
 }
 
 async function releaseDeadWorkers(pool: pg.Pool, logger: Logger): Promise<void> {
