@@ -272,13 +272,10 @@ function readRecord(path: string): SealRecord | null {
   }
 }
 
-/** Gives the slot its final name; answers whether the same slug was there already. */
+/** Gives the slot its final name; answers whether the same slug was there already (then the slot is left to be removed). */
 function store(order: SealOrder, tree: string, text: string): boolean {
   const place = join(order.slugs, tree);
-  if (existsSync(place)) {
-    rmSync(order.slot, { recursive: true, force: true });
-    return true;
-  }
+  if (existsSync(place)) return true;
   writeFileSync(join(order.slot, "manifest"), text, { mode: 0o600 });
   // Only the app's own user passes here (the process driver runs from the folder itself).
   chmodSync(order.slot, 0o750);

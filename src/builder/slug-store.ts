@@ -74,10 +74,14 @@ export function createSlugStore(slugs: string): SlugStore {
         const changeOwner = process.getuid?.() === 0;
         const { owner, cached, record, maxBytes = MAX_SLUG_BYTES } = request;
         const order = { slugs, slot, owner, changeOwner, cached, record, maxBytes };
-        return (await inThread({ kind: "seal", order })) as Sealed;
-      } finally {
-        // Only after a refusal or a fault something is left.
+        const sealed = (await inThread({ kind: "seal", order })) as Sealed;
+        // Nobody waits for a second copy of a slug to go; after a crash `sweep` finds it.
+        if (sealed.ok && sealed.reused) void removeTree(slot).catch(() => {});
+        else if (!sealed.ok) await removeTree(slot);
+        return sealed;
+      } catch (error) {
         await removeTree(slot);
+        throw error;
       }
     },
     flush() {
