@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -164,7 +165,7 @@ describe("sources and slugs", () => {
     await using world = await setUp({
       storeSlug: async (stream) => {
         for await (const chunk of stream) received.push(chunk as Buffer);
-        return { tree: "b".repeat(64), checksum: "SHA256:11", size: archive.length };
+        return { tree: "b".repeat(64), size: archive.length };
       },
       slugArchive: (tree) => (tree === "b".repeat(64) ? Readable.from([archive]) : null),
     });
@@ -178,8 +179,12 @@ describe("sources and slugs", () => {
     const release = await user.call("POST", "/apps/first-light/releases", { slug: slug.body.id });
     assert.deepEqual([release.body.version, release.body.description], [3, "Deploy abc"]);
     const filled = (await user.call("GET", `/apps/first-light/slugs/${slug.body.id}`)).body;
-    assert.deepEqual([filled.blob.method, filled.checksum, filled.stack.name], ["get", "SHA256:11", "heroku-24"]);
+    const checksum = `SHA256:${createHash("sha256").update(archive).digest("hex")}`;
+    assert.deepEqual([filled.blob.method, filled.checksum, filled.stack.name], ["get", checksum, "heroku-24"]);
     assert.equal((await api.request({ url: new URL(filled.blob.url).pathname })).text, "not really gzip");
+    const other = await user.call("POST", "/apps/first-light/slugs", { process_types: { web: "w" }, checksum: "SHA256:00" });
+    const wrong = await api.request({ method: "PUT", url: new URL(other.body.blob.url).pathname, payload: archive });
+    assert.deepEqual([wrong.status, /SHA256:00 was announced/.test(wrong.body.message)], [422, true]);
     assert.equal((await user.call("POST", "/apps/first-light/slugs", { process_types: { "a b": "x" } })).status, 422);
   });
 });

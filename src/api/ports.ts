@@ -11,7 +11,7 @@ export interface ApiPorts {
   /** The slug as a gzipped tar, made on the fly; null when the tree is gone. */
   slugArchive(tree: string): Readable | null;
   /** Stores the gzipped tar of a slug (`./app/…`) that a client uploads for an app's Unix user; a Refusal when it is no such thing. */
-  storeSlug(archive: Readable, owner: number): Promise<{ tree: string; checksum: string; size: number }>;
+  storeSlug(archive: Readable, owner: number): Promise<{ tree: string; size: number }>;
   /** Folder of uploaded sources (`POST /sources`), one file a source. */
   sourcesFolder: string;
   /** Drops the build cache of an app (`DELETE /apps/:app/build-cache`). */

@@ -153,7 +153,7 @@ function quietPorts(): ApiPorts {
     buildOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,
     releaseOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,
     slugArchive: () => null,
-    storeSlug: async () => ({ tree: "tree", checksum: "SHA256:00", size: 0 }),
+    storeSlug: async () => ({ tree: "tree", size: 0 }),
     sourcesFolder: tmpdir(),
     purgeCache: async () => {},
   };

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
@@ -16,6 +17,8 @@ const SlugParams = Type.Object({ capability: Type.String() });
 /** A client asks for the output as soon as it has the address; the job that writes it starts some milliseconds later. */
 const START_PATIENCE_MS = 3_000;
 const START_POLL_MS = 25;
+/** https://devcenter.heroku.com/articles/limits#slug-size */
+const MAX_SLUG_BYTES = 500 * 1024 * 1024;
 
 /** What `output_stream_url` and slug blobs point to: no token needed, the address is the capability. */
 export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): void {
@@ -61,8 +64,25 @@ export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): vo
     async ({ params, body, raw }, reply) => {
       const slug = await redeemSlug(platform, "put", params.capability);
       if (slug === null) throw notFound("slug");
-      await fillSlug(platform, slug, await ports.storeSlug(body instanceof Readable ? body : raw, slug.owner));
+      const archive = weigh(body instanceof Readable ? body : raw);
+      const { tree, size } = await ports.storeSlug(archive.stream, slug.owner);
+      await fillSlug(platform, slug, { tree, size, checksum: archive.checksum() });
       return await reply.status(200).send("");
     },
   );
+}
+
+/** Passes an archive on while it takes its checksum, up to Heroku's limit. */
+function weigh(upload: Readable): { stream: Readable; checksum(): string } {
+  const hash = createHash("sha256");
+  let size = 0;
+  const pass = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of upload as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_SLUG_BYTES) throw new Refusal("payload_too_large", `A slug may have ${MAX_SLUG_BYTES} bytes at most.`);
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  return { stream: Readable.from(pass()), checksum: () => `SHA256:${hash.digest("hex")}` };
 }
