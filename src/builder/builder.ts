@@ -36,7 +36,7 @@ export interface BuilderOptions {
 export interface Builder {
   /** Source → slug. Never throws: what the user's code did wrong, and what we did, are failed outcomes with the cause in the output. */
   build(order: BuildOrder, write: BuildWriter, signal: AbortSignal): Promise<BuildOutcome>;
-  /** Forgets everything kept between an app's builds. */
+  /** Forgets everything kept between an app's builds: at once, or when the build that is running ends. */
   purgeCache(appId: string): Promise<void>;
 }
 
@@ -46,10 +46,21 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export function createBuilder(options: BuilderOptions): Builder {
   const limits = { ...defaultLimits(), ...options.limits };
+  const purge = async (appId: string): Promise<void> => await removeTree(join(options.paths.caches, appId));
+  /** Apps that are being built, and whether their cache is to go afterwards: nothing is removed under a build that runs. */
+  const running = new Map<string, { purge: boolean }>();
   return {
     async build(order, write, signal) {
       const began = options.clock.now().getTime();
+      const present = { purge: false };
+      running.set(order.app.id, present);
       const outcome = await new BuildRun(options, limits, order, write, signal).run();
+      running.delete(order.app.id);
+      if (present.purge) {
+        await purge(order.app.id).catch((error: unknown) =>
+          options.journal.fault("build.purge", error, { app_id: order.app.id }),
+        );
+      }
       options.journal.note("build.ended", {
         build_id: order.id,
         app_id: order.app.id,
@@ -59,7 +70,11 @@ export function createBuilder(options: BuilderOptions): Builder {
       });
       return outcome;
     },
-    purgeCache: async (appId) => await removeTree(join(options.paths.caches, appId)),
+    async purgeCache(appId) {
+      const present = running.get(appId);
+      if (present === undefined) await purge(appId);
+      else present.purge = true;
+    },
   };
 }
 
@@ -202,7 +217,8 @@ class BuildRun {
       signal: this.#signal,
       say: this.#write,
       run: async (command) => {
-        const mounts = sandbox.isolated ? [...layout.mounts, ...command.mounts] : [];
+        // What git is told by a stranger's server must not reach the app's files.
+        const mounts = sandbox.isolated ? [...layout.mounts.filter(({ writable }) => !writable), ...command.mounts] : [];
         const ending = await this.#runInside(layout, { ...command, mounts }, `-fetch-${index}`);
         return ending.reason === "exit" ? ending.exitCode : 1;
       },

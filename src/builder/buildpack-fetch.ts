@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { chown, mkdir, rename } from "node:fs/promises";
+import { chown, lstat, mkdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { mustRun } from "../kernel/command.ts";
 import { BuildFailure } from "./build-failure.ts";
@@ -37,10 +36,16 @@ export async function fetchBuildpack(source: BuildpackSource, context: FetchCont
   try {
     await (source.kind === "git" ? clone(source, place, context) : unpackInto(source.url, place, context));
   } catch (error) {
-    if (!(error instanceof BuildFailure) || !existsSync(current)) throw error;
+    if (!(error instanceof BuildFailure) || !(await isFolder(current))) throw error;
     context.say(` !     The buildpack ${source.url} cannot be fetched now; its last version is used.\n`);
   }
+  // It is mounted into the build: a link in its place would show the build another folder of the host.
+  if (!(await isFolder(current))) throw new BuildFailure(`The buildpack ${source.url} is no folder of files.`);
   return current;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => null))?.isDirectory() === true;
 }
 
 /** Git speaks with a stranger's server: it does so in the sandbox, as the app's user. */

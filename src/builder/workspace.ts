@@ -33,7 +33,8 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
   await chmod(tmp, 0o1777);
   const rooms = join(tmp, ROOMS);
   const cache = join(rooms, "tmp", "cache");
-  for (const path of [rooms, dirname(cache), cache]) await mkdir(path, { mode: 0o755 }).catch(ignoreExisting);
+  for (const path of [rooms, dirname(cache)]) await makeOwn(path);
+  await mkdir(cache, { mode: 0o755 }).catch(ignoreExisting);
   for (const name of await readdir(tmp)) if (name !== ROOMS) await removeTree(join(tmp, name));
   for (const name of await readdir(rooms)) if (name !== "tmp") await removeTree(join(rooms, name));
   await own(cache, uid);
@@ -52,6 +53,14 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
     await own(path, uid);
   }
   return workspace;
+}
+
+/** A folder of the platform's own; what else has its name, put there by a build, goes. */
+async function makeOwn(path: string): Promise<void> {
+  const facts = await lstat(path).catch(() => null);
+  if (facts?.isDirectory() === true && facts.uid === process.getuid?.()) return;
+  if (facts !== null) await removeTree(path);
+  await mkdir(path, { mode: 0o755 });
 }
 
 /** Takes the source over: the folder becomes BUILD_DIR and the app's property. Answers what `isIntact` knows it by. */
