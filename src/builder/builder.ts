@@ -46,7 +46,7 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 export function createBuilder(options: BuilderOptions): Builder {
   const limits = { ...defaultLimits(), ...options.limits };
-  const purge = async (appId: string): Promise<void> => await removeTree(join(options.paths.caches, appId));
+  const purge = async (appId: string): Promise<void> => await options.store.discard(join(options.paths.caches, appId));
   /** Apps that are being built, and whether their cache is to go afterwards: nothing is removed under a build that runs. */
   const running = new Map<string, { purge: boolean }>();
   return {

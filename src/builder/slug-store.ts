@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { Worker } from "node:worker_threads";
@@ -41,6 +41,8 @@ export interface SlugStore {
   list(): Promise<string[]>;
   /** Removes a slug that no release and no dyno uses any more. */
   remove(tree: string): Promise<void>;
+  /** Takes a folder of the store's file system away in one step, then removes it; what begins meanwhile meets nothing of it. */
+  discard(folder: string): Promise<void>;
   /** Removes what an interrupted process left half made; when nothing builds, at start. */
   sweep(): Promise<void>;
 }
@@ -49,6 +51,17 @@ export function createSlugStore(slugs: string): SlugStore {
   const placeOf = (tree: string): string => {
     if (!TREE.test(tree)) throw new Error(`"${tree}" is not the name of a slug`);
     return join(slugs, tree);
+  };
+  const discard = async (folder: string): Promise<void> => {
+    const trash = join(slugs, `.old-${newId()}`);
+    try {
+      await mkdir(slugs, { recursive: true, mode: 0o711 });
+      await rename(folder, trash);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+      throw error;
+    }
+    await removeTree(trash);
   };
   let warm: Worker | null = null;
   const inThread = async (task: SlugTask): Promise<unknown> => {
@@ -111,13 +124,8 @@ export function createSlugStore(slugs: string): SlugStore {
       return (await inThread({ kind: "verify", slugs, tree })) as string[];
     },
     list: async () => (await names(slugs)).filter((name) => TREE.test(name)),
-    async remove(tree) {
-      const trash = join(slugs, `.old-${newId()}`);
-      const found = await stat(placeOf(tree)).catch(() => null);
-      if (found === null) return;
-      await rename(placeOf(tree), trash);
-      await removeTree(trash);
-    },
+    remove: async (tree) => await discard(placeOf(tree)),
+    discard,
     async sweep() {
       for (const name of await names(slugs)) if (/^\.(new|old)-/.test(name)) await removeTree(join(slugs, name));
     },
