@@ -48,7 +48,6 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     const releaseOutputPath = (id: string): string => join(paths.builds, `release-${id}.log`);
     const late = lateEvents();
     const platform: Platform = { db, clock, vault: new Vault(boot.vaultKey), addresses: addressesOf(boot), events: late.events };
-    const adminPassword = await ensureAdmin(platform, boot.admin.email, boot.admin.password);
 
     const logplex = new Logplex({ folder: paths.logs, clock, journal });
     ending.defer(async () => await logplex.close());
@@ -150,11 +149,13 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       },
     });
     ending.defer(async () => await api.close());
+    // After all that can fail: a made-up password that is never shown would lock the operator out.
+    const adminCreated = await ensureAdmin(platform, boot.admin);
     const server = await listen(paths.platformSocket, { api, git });
     ending.defer(async () => await server.close());
     router.admit(paths.platformSocket);
     router.supervise();
-    return { adminCreated: adminPassword !== null, stop: async () => await ending.disposeAsync() };
+    return { adminCreated, stop: async () => await ending.disposeAsync() };
   } catch (error) {
     await ending.disposeAsync();
     throw error;

@@ -1,6 +1,6 @@
 import type { Selectable } from "kysely";
 import type { Account, AccountUpdate } from "../contract/account.ts";
-import { newId, newToken } from "../kernel/ids.ts";
+import { newId } from "../kernel/ids.ts";
 import { Secret } from "../kernel/secret.ts";
 import type { Platform } from "./context.ts";
 import type { Accounts } from "./database/tables.ts";
@@ -12,7 +12,6 @@ export type AccountRow = Selectable<Accounts>;
 
 const MIN_PASSWORD_LENGTH = 8;
 const MAX_PASSWORD_LENGTH = 1024;
-const GENERATED_PASSWORD_BYTES = 15;
 
 /** The account as the API shows it. */
 export function accountResource(row: AccountRow): Account {
@@ -63,17 +62,21 @@ async function createAccount(ctx: Platform, account: { email: string; password: 
 }
 
 /**
- * Sees to it that the operator's account exists and is an admin. A given password is set, also on an account that is there already;
- * without one a new account gets a made-up password, which is returned to be shown once.
+ * Sees to it that the operator's account exists and is an admin; true when this call has made it. A chosen password is set also on an
+ * account that is there already; a made-up one only on a new account, whose owner is then shown it.
  */
-export async function ensureAdmin(ctx: Platform, email: string, password: Secret | null): Promise<Secret | null> {
-  const existing = await ctx.db.selectFrom("accounts").selectAll().where("email", "=", email.toLowerCase()).executeTakeFirst();
+export async function ensureAdmin(
+  ctx: Platform,
+  admin: { email: string; password: Secret; isChosen: boolean },
+): Promise<boolean> {
+  const { password } = admin;
+  const email = admin.email.toLowerCase();
+  const existing = await ctx.db.selectFrom("accounts").selectAll().where("email", "=", email).executeTakeFirst();
   if (existing === undefined) {
-    const generated = password === null ? new Secret(newToken(GENERATED_PASSWORD_BYTES)) : null;
-    await createAccount(ctx, { email, password: password ?? generated ?? new Secret(newToken()), isAdmin: true });
-    return generated;
+    await createAccount(ctx, { email, password, isAdmin: true });
+    return true;
   }
-  const changed = password !== null && !(await verifyPassword(password, existing.password_hash));
+  const changed = admin.isChosen && !(await verifyPassword(password, existing.password_hash));
   if (changed || !existing.is_admin) {
     await ctx.db
       .updateTable("accounts")
@@ -81,7 +84,7 @@ export async function ensureAdmin(ctx: Platform, email: string, password: Secret
       .where("id", "=", existing.id)
       .execute();
   }
-  return null;
+  return false;
 }
 
 /** The identity behind an e-mail address and a password; null when they do not fit, in the same time for unknown addresses. */

@@ -108,7 +108,7 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
   conmon.push("--bundle", bundle, "--container-pidfile", pidFile, "--conmon-pidfile", monitorPidFile);
   conmon.push("--log-path", `k8s-file:${logPath}`, "--log-size-max", String(MAX_LOG_BYTES), "--no-sync-log");
   conmon.push("--exit-dir", machine.folders.exits, "--socket-dir-path", `${machine.options.dynosFolder}/sockets`);
-  const pid = await createByConmon(machine, enterArgv(machine, prepared.overlayOptions, conmon), `${bundle}/conmon.log`);
+  const pid = await createByConmon(machine, enterArgv(machine, prepared.overlayOptions, conmon), bundle);
   const monitorPid = Number(await readFile(monitorPidFile, "utf8"));
   const note = { ...prepared.note, first: markProcess(pid), monitor: markProcess(monitorPid) };
   await machine.folders.write(note);
@@ -117,12 +117,15 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
 }
 
 /** conmon detaches before the container exists; it tells the first process's id, or what went wrong, on the sync pipe. */
-async function createByConmon(machine: Machine, argv: string[], errorFile: string): Promise<number> {
+async function createByConmon(machine: Machine, argv: string[], bundle: string): Promise<number> {
   const [program = "", ...args] = argv;
+  const errorFile = `${bundle}/conmon.log`;
   const errors = await open(errorFile, "w", 0o600);
   let answer: string;
   try {
     const child = spawn(program, args, {
+      // conmon writes a file `oom` where it stands when the kernel ends a process for its memory.
+      cwd: bundle,
       stdio: ["ignore", "ignore", errors.fd, "pipe"],
       env: { ...HELPER_ENV, _OCI_SYNCPIPE: "3" },
       detached: true,
