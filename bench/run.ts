@@ -7,6 +7,7 @@ import { benchDeploy } from "./deploy.ts";
 import { benchDynoStart } from "./dyno-start.ts";
 import { type Figure, isOver, type Report, table } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
+import { benchRouter } from "./router.ts";
 import { benchStart } from "./start.ts";
 import { prepareWorkPlace, type WorkPlace } from "./work-place.ts";
 
@@ -14,6 +15,7 @@ const BENCHES: Record<string, (place: WorkPlace) => Promise<Report>> = {
   start: benchStart,
   "dyno-start": benchDynoStart,
   deploy: benchDeploy,
+  router: benchRouter,
   memory: benchMemory,
 };
 

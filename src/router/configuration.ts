@@ -150,9 +150,10 @@ const LOG_FORMAT = `  log_format zarpa "$msec\\t$zarpa_dyno\\t$zarpa_code\\t$req
 
 const MAPS = `  # A request id of the client's is kept when it is harmless; else a random UUID (version 4) is made of nginx's own.
   map $request_id $zarpa_new_id {
-    "~^(?<zarpa_1>.{8})(?<zarpa_2>.{4}).(?<zarpa_3>.{3}).(?<zarpa_4>.{3})(?<zarpa_5>.{12})$" "$zarpa_1-$zarpa_2-4$zarpa_3-a$zarpa_4-$zarpa_5";
+    "~^(.{8})(.{4}).(.{3}).(.{3})(.{12})$" "$1-$2-4$3-a$4-$5";
   }
   map $http_x_request_id $zarpa_request_id {
+    "" $zarpa_new_id;
     "~^[A-Za-z0-9._=+/-]{20,200}$" $http_x_request_id;
     default $zarpa_new_id;
   }

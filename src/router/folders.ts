@@ -9,6 +9,8 @@ import type { WorkerAccount } from "./installation.ts";
 const LUA_SOURCE = fileURLToPath(new URL("lua/zarpa/", import.meta.url));
 const ENTER = 0o001;
 const HOME_MODE = 0o711;
+/** The router's own folder is for root and the workers' group. */
+const ROUTER_MODE = 0o710;
 /** `sun_path` of a Unix socket address, less its final zero byte. */
 const LONGEST_SOCKET_PATH = 107;
 
@@ -29,10 +31,13 @@ export function makeFolders(paths: RouterPaths, worker: WorkerAccount | null): v
   mkdirSync(dirname(paths.routerSocket), { recursive: true, mode: 0o700 });
   chmodSync(dirname(paths.routerSocket), 0o700);
   if (worker === null) return;
-  for (const folder of [paths.home, paths.run, paths.router, join(paths.router, ROUTER_FILES.temp)]) {
+  for (const folder of [paths.home, paths.run]) {
     const { mode } = statSync(folder);
     if ((mode & ENTER) === 0) chmodSync(folder, mode | ENTER);
   }
+  // The request log names every path that anybody asked of any app.
+  chownSync(paths.router, 0, worker.gid);
+  chmodSync(paths.router, ROUTER_MODE);
   for (let folder = dirname(paths.home); folder !== "/"; folder = dirname(folder)) {
     if ((statSync(folder).mode & ENTER) !== 0) continue;
     throw new Error(

@@ -100,7 +100,7 @@ export class NginxProcess {
 function hasOpen(pid: number, file: string): boolean {
   try {
     const folder = `/proc/${pid}/fd`;
-    return readdirSync(folder).some((descriptor) => linkOf(join(folder, descriptor)).startsWith(file));
+    return readdirSync(folder).some((descriptor) => linkOf(join(folder, descriptor)).includes(file));
   } catch {
     return false;
   }

@@ -165,6 +165,15 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
     }
   });
 
+  it("does not ask a second dyno when the first was too slow", async () => {
+    let asked = 0;
+    const slow = async (): Promise<number> => await tcp((socket) => socket.once("data", () => (asked += 1)));
+    const route = routeOf("up", [await slow(), await slow(), await slow()]);
+    await test.router.publish(route);
+    const answer = await ask(test.port, route.hosts[0]!);
+    assert.deepEqual([answer.status, /H\d\d/.exec(answer.body)?.[0], asked], [503, "H12", 1]);
+  });
+
   it("tries other dynos when one refuses; H21 when all do", async () => {
     const port = await web((_, response) => response.end("ok"));
     const dead = await deadPort();
@@ -205,6 +214,15 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
     await test.router.publish(route);
     const answer = await ask(test.port, route.hosts[0]!, { method: "POST", body: "pay" });
     assert.deepEqual([answer.status, /H\d\d/.exec(answer.body)?.[0], seen], [503, "H13", 1]);
+  });
+
+  it("tries a GET once more that the dyno closed on, for it may have been a pooled connection", async () => {
+    let seen = 0;
+    const ports = [1, 2, 3, 4].map(async () => await tcp((socket) => socket.on("data", () => ((seen += 1), socket.destroy()))));
+    const route = routeOf("up", await Promise.all(ports));
+    await test.router.publish(route);
+    const answer = await ask(test.port, route.hosts[0]!);
+    assert.deepEqual([answer.status, /H\d\d/.exec(answer.body)?.[0], seen], [503, "H13", 2]);
   });
 
   it("spreads requests over the dynos", async () => {

@@ -34,9 +34,12 @@ function M.unknown_host(host)
   return answer(404, "unknown", { host = host or "" })
 end
 
-local function last(list)
-  return (list or ""):match("([^ ,:]+)$")
+-- The last value of an nginx variable that has one for each attempt: "-, 0.002", with " : " for an attempt that is only beginning.
+function M.last_attempt(values)
+  return (values or ""):match("([%d.-]+)[ :,]*$")
 end
+
+local last = M.last_attempt
 
 local function code_of_failure()
   local status = last(var.upstream_status)

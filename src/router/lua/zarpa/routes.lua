@@ -2,6 +2,7 @@
 -- Keys of the dictionary: "version" (grows with each change), "a:<app id>" and "h:<host>", both holding the app's route line.
 
 local balancer = require "ngx.balancer"
+local failure = require "zarpa.failure"
 
 local M = {}
 
@@ -122,8 +123,7 @@ end
 
 -- Another backend after one that refused or did not take the connection; else nil, and the code of the answer.
 local function another(failed, status)
-  local last = (var.upstream_connect_time or ""):match("([^ ,]+), [^,]*$")
-  if last and last ~= "-" then
+  if failure.last_attempt(var.upstream_connect_time) ~= "-" then
     -- Connected, and failed after that. What may have reached the app is not repeated, but for a pooled connection that the
     -- dyno closed in the same moment; nginx does not tell the two apart, so a second try is given to requests that change nothing.
     if status == 504 then return nil, "H12" end
@@ -142,8 +142,8 @@ end
 function M.balance()
   local label = var.zarpa_dyno
   local backend = by_label[label] or backend_of(label)
-  local failure, status = get_last_failure()
-  if failure then
+  local failed, status = get_last_failure()
+  if failed then
     local code
     backend, code = another(backend, status)
     if not backend then
