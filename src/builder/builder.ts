@@ -241,7 +241,7 @@ class BuildRun {
         LANG: "C.UTF-8",
         STACK: stack,
         REQUEST_ID: id,
-        ...(sourceVersion === undefined ? {} : { SOURCE_VERSION: sourceVersion }),
+        ...(sourceVersion === null ? {} : { SOURCE_VERSION: sourceVersion }),
         ...layout.toolEnv,
       },
       uid: this.#uid,

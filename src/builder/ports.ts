@@ -9,7 +9,7 @@ export interface BuildOrder {
   remembered: { url: string; name: string }[];
   configVars: Record<string, string>;
   /** Commit or other name of the source: `SOURCE_VERSION` of the build. */
-  sourceVersion?: string;
+  sourceVersion: string | null;
   firstBuild: boolean;
 }
 

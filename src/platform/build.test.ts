@@ -36,6 +36,7 @@ test("a build is ordered with the app's user, config vars and remembered buildpa
     remembered: [],
     configVars: { A: "1" },
     firstBuild: true,
+    sourceVersion: build.source_version,
   });
   await buildSucceeded(ctx, build.id, slug);
   const ended = await findBuild(ctx, app.id, build.id);

@@ -38,6 +38,8 @@ export interface BuildOrder {
   remembered: Buildpack[];
   configVars: ConfigVars;
   firstBuild: boolean;
+  /** Commit, or another name of the source: `SOURCE_VERSION` in the build. */
+  sourceVersion: string | null;
 }
 
 /** The build as the API shows it. */
@@ -136,6 +138,7 @@ export async function buildOrder(ctx: Platform, buildId: string): Promise<BuildO
     remembered: last?.buildpacks ?? [],
     configVars: openConfig(ctx, build.config),
     firstBuild: last === undefined,
+    sourceVersion: build.source_version,
   };
 }
 

@@ -79,6 +79,7 @@ export function testBuilds(options: {
           remembered: [],
           configVars: {},
           firstBuild: true,
+          sourceVersion: null,
           ...order,
         },
         (text) => (output += text.toString()),
