@@ -15,6 +15,7 @@ import {
   open,
   raw,
   routeOf,
+  SHORT_LIMITS,
   startRouter,
   tcpBackend,
   type TestRouter,
@@ -58,7 +59,7 @@ describe("the router's log", { skip: withoutNginx }, () => {
     return backend.port;
   };
   before(async () => {
-    test = await startRouter();
+    test = await startRouter(SHORT_LIMITS);
     log = follow();
   });
   after(async () => {
@@ -94,7 +95,7 @@ describe("the router's log", { skip: withoutNginx }, () => {
       ["maintenance", [], 'at=info code=H80 desc="Maintenance mode" .* dyno= .* status=503'],
       ["blank", [], 'at=info code=H81 desc="Blank app" .* status=503'],
       ["booting", [], 'at=error code=H20 desc="App boot timeout" .* status=503'],
-      ["up", [silent], 'at=error code=H12 desc="Request timeout" .* dyno=web.1 connect=\\d+ms service=3\\d\\dms status=503'],
+      ["up", [silent], 'at=error code=H12 desc="Request timeout" .* dyno=web.1 connect=\\d+ms service=5\\d\\dms status=503'],
       [
         "up",
         [closing],

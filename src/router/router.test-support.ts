@@ -18,13 +18,13 @@ import { systemClock } from "../kernel/clock.ts";
 import { newId } from "../kernel/ids.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { type Paths, pathsUnder } from "../kernel/paths.ts";
-import type { RouterLimits } from "./configuration.ts";
+import { HEROKU_LIMITS, type RouterLimits } from "./configuration.ts";
 import { findNginx, type NginxInstallation, workerAccount } from "./installation.ts";
 import type { Route } from "./route-line.ts";
 import { createRouter, type Router } from "./router.ts";
 
 /** Real nginx for the tests; a sentence when it is not installed, for `skip`. */
-export const installation: NginxInstallation | string = await findNginx().catch((error: Error) => error.message);
+const installation: NginxInstallation | string = await findNginx().catch((error: Error) => error.message);
 export const withoutNginx = typeof installation === "string" ? installation : false;
 
 /** A router of its own on free ports, in a temporary home. */
@@ -39,6 +39,9 @@ export interface TestRouter {
   successor(limits?: Partial<RouterLimits>): Router;
   close(): Promise<void>;
 }
+
+/** For tests that wait for the limits; long enough for a machine that is busy with other tests. */
+export const SHORT_LIMITS: Partial<RouterLimits> = { connect: 500, firstByte: 500, idle: 800, boot: 500 };
 
 export async function startRouter(limits?: Partial<RouterLimits>): Promise<TestRouter> {
   if (typeof installation === "string") throw new Error(installation);
@@ -65,7 +68,7 @@ export async function startRouter(limits?: Partial<RouterLimits>): Promise<TestR
       certificate: authority,
       nginx,
       worker,
-      limits: { connect: 300, firstByte: 300, idle: 600, boot: 400, quarantine: 5000, ...limits, ...changed },
+      limits: { ...HEROKU_LIMITS, ...limits, ...changed },
       journal: memoryJournal(journal),
       clock: systemClock,
     });
@@ -96,7 +99,7 @@ function memoryJournal(lines: string[]): Journal {
   };
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createTcpServer();
   await listening(server);
   const { port } = server.address() as AddressInfo;

@@ -10,6 +10,7 @@ import {
   open,
   raw,
   routeOf,
+  SHORT_LIMITS,
   startRouter,
   tcpBackend,
   type TestRouter,
@@ -20,7 +21,7 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
   let test: TestRouter;
   const backends: Backend[] = [];
   before(async () => {
-    test = await startRouter();
+    test = await startRouter(SHORT_LIMITS);
   });
   after(async () => {
     for (const backend of backends) backend.close();
@@ -302,7 +303,7 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
     await assert.rejects(async () => {
       for await (const _ of answer) continue;
     }, /aborted/);
-    assert.ok(Date.now() - began > 400, "not before the idle time");
+    assert.ok(Date.now() - began > 600, "not before the idle time");
   });
 });
 
