@@ -20,6 +20,7 @@ import { failInterruptedReleases } from "../src/platform/release.ts";
 import { findNginx, workerAccount } from "../src/router/installation.ts";
 import { RequestLog } from "../src/router/request-log.ts";
 import { createRouter, type Router } from "../src/router/router.ts";
+import { listenForWakes } from "../src/router/wake-listener.ts";
 import { createOciDriver } from "../src/runtime/oci/driver.ts";
 import { createProcessDriver } from "../src/runtime/process/driver.ts";
 import { createRuntime } from "../src/runtime/runtime.ts";
@@ -123,6 +124,9 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     });
     await runtime.start();
     ending.defer(async () => await runtime.stop());
+    const wakes = await listenForWakes(paths.wakeSocket, (appId) => runtime.appChanged(appId));
+    ending.defer(async () => await wakes.close());
+    router.admit(paths.wakeSocket);
     const waiting = await waitingJobKeys(db);
     await failInterruptedBuilds(platform, waiting);
     await failInterruptedReleases(platform, waiting);

@@ -8,6 +8,8 @@ export interface Paths {
   platformPid: string;
   /** Unix socket of the control plane's HTTP server, behind the router. */
   platformSocket: string;
+  /** Unix socket on which the router tells the control plane which sleeping apps are asked for. */
+  wakeSocket: string;
   /** Unix socket of the router's route feed, in a folder of its own that root alone may enter. */
   routerSocket: string;
   /** nginx's prefix: configuration, route snapshot, request log. */
@@ -33,6 +35,7 @@ export function pathsUnder(home: string): Paths {
     run: join(home, "run"),
     platformPid: join(home, "run", "platform.pid"),
     platformSocket: join(home, "run", "platform.sock"),
+    wakeSocket: join(home, "run", "wake.sock"),
     routerSocket: join(home, "run", "router", "feed.sock"),
     router: join(home, "router"),
     postgres: join(home, "postgres"),

@@ -18,6 +18,7 @@ const INPUT: RouterConfiguration = {
   certificate: { certFile: "/home/authority/server.crt", keyFile: "/home/authority/server.key" },
   platformSocket: "/home/run/platform.sock",
   feedSocket: "/home/run/router/feed.sock",
+  wakeSocket: "/home/run/wake.sock",
   openFiles: Number.POSITIVE_INFINITY,
   limits: HEROKU_LIMITS,
   stamp: "abc",

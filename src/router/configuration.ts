@@ -20,6 +20,8 @@ export interface RouterConfiguration {
   certificate: { certFile: string; keyFile: string };
   platformSocket: string;
   feedSocket: string;
+  /** Where the control plane hears which sleeping apps are asked for. */
+  wakeSocket: string;
   /** Most open files that nginx may ask for. */
   openFiles: number;
   limits: RouterLimits;
@@ -101,6 +103,7 @@ ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_
     zarpa_lane = require("zarpa.lane")
     zarpa_failure = require("zarpa.failure")
     zarpa_feed = require("zarpa.feed")
+    require("zarpa.wake").socket = ${luaText(`unix:${input.wakeSocket}`)}
     zarpa_lane.boot_seconds = ${input.limits.boot / 1000}
     zarpa_routes.quarantine_seconds = ${input.limits.quarantine / 1000}
     zarpa_feed.restore(${luaText(file("snapshot"))})

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Paths } from "../kernel/paths.ts";
@@ -14,14 +14,14 @@ const ROUTER_MODE = 0o710;
 /** `sun_path` of a Unix socket address, less its final zero byte. */
 const LONGEST_SOCKET_PATH = 107;
 
-export type RouterPaths = Pick<Paths, "home" | "run" | "router" | "routerSocket" | "platformSocket">;
+export type RouterPaths = Pick<Paths, "home" | "run" | "router" | "routerSocket" | "platformSocket" | "wakeSocket">;
 
 /**
  * Makes the router's folders. Workers under an account of their own must be able to enter home, run and router (to reach the control
  * plane's socket and their logs), and nobody but the control plane's user the folder of the feed's socket.
  */
 export function makeFolders(paths: RouterPaths, worker: WorkerAccount | null): void {
-  for (const socket of [paths.routerSocket, paths.platformSocket]) {
+  for (const socket of [paths.routerSocket, paths.platformSocket, paths.wakeSocket]) {
     if (Buffer.byteLength(socket) > LONGEST_SOCKET_PATH) {
       throw new Error(`ZARPA_HOME is too long a path for Unix sockets: ${socket} has more than ${LONGEST_SOCKET_PATH} bytes`);
     }
@@ -51,6 +51,11 @@ export function admitWorkers(socket: string, worker: WorkerAccount | null): void
   if (worker === null) return chmodSync(socket, 0o600);
   chownSync(socket, 0, worker.gid);
   chmodSync(socket, 0o660);
+}
+
+/** Lets nginx's workers thaw a dyno by a write to its control group's file; one that is gone needs no thawing. */
+export function admitThawing(file: string, worker: WorkerAccount | null): void {
+  if (existsSync(file)) admitWorkers(file, worker);
 }
 
 /**

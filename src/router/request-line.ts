@@ -36,6 +36,7 @@ const CODES: Record<string, Code> = {
   H27: { desc: "Client Request Interrupted", level: "warning", sock: "client", status: 499 },
   H28: { desc: "Client Connection Idle", level: "warning", sock: "client", status: 499 },
   H80: { desc: "Maintenance mode", level: "info" },
+  H82: { desc: "You've used up your dyno hour pool" },
   H81: { desc: "Blank app", level: "info" },
   H99: { desc: "Platform error" },
 };

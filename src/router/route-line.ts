@@ -2,8 +2,10 @@
 export interface Route {
   app: { id: string; name: string };
   hosts: string[];
-  state: "up" | "booting" | "crashed" | "none" | "maintenance" | "blank";
+  state: "up" | "booting" | "crashed" | "none" | "maintenance" | "blank" | "asleep" | "exhausted";
   backends: { dyno: string; address: string; port: number }[];
+  /** Of an app asleep whose dynos are frozen: the control groups' files that thaw them, web dynos or not. */
+  thaw?: string[];
 }
 
 const HOST = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
@@ -11,6 +13,7 @@ const APP_ID = /^[A-Za-z0-9-]+$/;
 const APP_NAME = /^[a-z0-9-]+$/;
 const DYNO = /^[A-Za-z0-9_-]+\.\d+$/;
 const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+const THAW_FILE = /^\/[A-Za-z0-9._/-]+\/(freezer\.state|cgroup\.freeze)$/;
 const HIGHEST_PORT = 65_535;
 
 /**
@@ -41,7 +44,8 @@ export function routeLine(route: Route): { line: string; problems: string[] } {
     "backend",
   );
   const targets = backends.map(({ dyno, address, port }) => `${dyno}@${address}:${port}`);
-  const line = `id=${route.app.id} name=${route.app.name} state=${route.state} hosts=${[...new Set(hosts)].join(",")} backends=${targets.join(",")}`;
+  const thaw = keep(route.thaw ?? [], (file) => THAW_FILE.test(file), "file");
+  const line = `id=${route.app.id} name=${route.app.name} state=${route.state} hosts=${[...new Set(hosts)].join(",")} backends=${targets.join(",")}${thaw.length === 0 ? "" : ` thaw=${thaw.join(",")}`}`;
   return { line, problems };
 }
 

@@ -73,7 +73,7 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
   });
 
   it("answers each state of an app that is not up", async () => {
-    const expected = { none: "H14", crashed: "H10", maintenance: "H80", blank: "H81" } as const;
+    const expected = { none: "H14", crashed: "H10", maintenance: "H80", blank: "H81", exhausted: "H82" } as const;
     for (const [state, code] of Object.entries(expected)) {
       const route = routeOf(state as keyof typeof expected);
       await test.router.publish(route);

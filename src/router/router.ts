@@ -7,7 +7,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { HEROKU_LIMITS, nginxConfiguration, ROUTER_FILES, type RouterConfiguration, type RouterLimits } from "./configuration.ts";
 import { Feed } from "./feed.ts";
-import { admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
+import { admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
 import { type NginxInstallation, openFilesLimit, type WorkerAccount } from "./installation.ts";
 import { NginxProcess } from "./nginx-process.ts";
 import type { Route } from "./route-line.ts";
@@ -116,7 +116,10 @@ export function createRouter(options: RouterOptions): Router {
     supervise() {
       supervising = watch();
     },
-    publish: async (route) => await table.publish(route),
+    async publish(route) {
+      for (const file of route.thaw ?? []) admitThawing(file, worker);
+      await table.publish(route);
+    },
     withdraw: async (appId) => await table.withdraw(appId),
     replaceAll: async (routes) => await table.replaceAll(routes),
     routes: async () => await feed.read(),
@@ -153,6 +156,7 @@ function describe(options: RouterOptions, luaFolder: string): { text: string; st
     certificate,
     platformSocket: paths.platformSocket,
     feedSocket: paths.routerSocket,
+    wakeSocket: paths.wakeSocket,
     openFiles: openFilesLimit(),
     limits: options.limits ?? HEROKU_LIMITS,
     stamp: "",

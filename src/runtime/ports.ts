@@ -168,8 +168,11 @@ export interface AppRoute {
   hosts: string[];
   /**
    * `up`: choose one of the backends; `booting`: hold the request (H20 after 75 s); `crashed`: H10; `none`: H14; `maintenance`: H80;
-   * `blank`: nothing deployed yet, a welcome page (H81).
+   * `blank`: nothing deployed yet, a welcome page (H81); `exhausted`: no Eco hours left (H82). `asleep`: with backends and files that thaw
+   * them, wake and choose one; without, hold the request. Either way tell who listens on the wake socket.
    */
-  state: "up" | "booting" | "crashed" | "none" | "maintenance" | "blank";
+  state: "up" | "booting" | "crashed" | "none" | "maintenance" | "blank" | "asleep" | "exhausted";
   backends: { dyno: string; address: string; port: number }[];
+  /** Control groups' files; the router's workers must be able to write to them before the route is theirs. */
+  thaw?: string[];
 }

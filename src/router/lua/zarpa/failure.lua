@@ -7,7 +7,7 @@ local M = {}
 local var = ngx.var
 
 local STATUSES = { H25 = 502, H26 = 417 }
-local KINDS = { H26 = "expectation", H80 = "maintenance", H81 = "blank" }
+local KINDS = { H82 = "exhausted", H26 = "expectation", H80 = "maintenance", H81 = "blank" }
 -- `proxy_buffer_size`: a response header that does not fit has filled it.
 local RESPONSE_HEADER_BYTES = 65536
 

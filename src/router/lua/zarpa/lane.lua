@@ -2,6 +2,7 @@
 
 local routes = require "zarpa.routes"
 local failure = require "zarpa.failure"
+local wake = require "zarpa.wake"
 
 local M = {}
 
@@ -12,7 +13,10 @@ M.boot_seconds = 75
 local MOST_HELD = 200
 local FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.01, 0.1
 
-local ANSWERS = { none = "H14", crashed = "H10", maintenance = "H80", blank = "H81" }
+local ANSWERS = { exhausted = "H82", none = "H14", crashed = "H10", maintenance = "H80", blank = "H81" }
+
+-- `asleep`: its dynos were stopped, and the control plane has been told to start them.
+local WAITS = { booting = true, asleep = true }
 
 -- Requests that this worker holds, by app id.
 local held = {}
@@ -32,7 +36,8 @@ local function wait_while_booting(app, host)
   end)
   local deadline = ngx.now() + M.boot_seconds
   local pause = FIRST_LOOK_SECONDS
-  while app and app.state == "booting" and ngx.now() < deadline do
+  while app and WAITS[app.state] and ngx.now() < deadline do
+    if app.state == "asleep" then wake.tell(id) end
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LAST_LOOK_SECONDS)
     app = routes.find(host)
@@ -47,12 +52,19 @@ function M.enter()
   if not app then return failure.unknown_host(host) end
   local expect = ngx.var.http_expect
   if expect and expect:lower() ~= "100-continue" then return failure.refuse("H26", app) end
-  if app.state == "booting" then
+  if app.state == "asleep" then
+    local label = wake.up(app)
+    if label then
+      ngx.var.zarpa_dyno = label
+      return
+    end
+  end
+  if WAITS[app.state] then
     -- Logged even when the client leaves meanwhile.
     ngx.var.zarpa_dyno = app.id
     app = wait_while_booting(app, host)
     if not app then return failure.unknown_host(host) end
-    if app.state == "booting" then return failure.refuse("H20", app) end
+    if WAITS[app.state] then return failure.refuse("H20", app) end
   end
   local answer = ANSWERS[app.state]
   if answer then return failure.refuse(answer, app) end

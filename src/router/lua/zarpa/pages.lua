@@ -17,6 +17,20 @@ local TEXTS = {
       "heroku logs --tail{app}",
     },
   },
+  exhausted = {
+    en = {
+      "Out of dyno hours",
+      "This application's owner has used up this month's Eco dyno hours.",
+      "It is back on the first of the next month; dynos of another size run at once:",
+      "heroku ps:type basic{app}",
+    },
+    es = {
+      "Sin horas de dyno",
+      "El dueño de esta aplicación ha gastado las horas de dyno Eco de este mes.",
+      "Volverá el día 1 del mes que viene; los dynos de otro tamaño funcionan ya:",
+      "heroku ps:type basic{app}",
+    },
+  },
   maintenance = {
     en = { "Offline for Maintenance", "This application is undergoing maintenance right now.", "Please check back later." },
     es = { "En mantenimiento", "Esta aplicación está en mantenimiento en este momento.", "Vuelve a intentarlo más tarde." },

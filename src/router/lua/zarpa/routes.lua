@@ -3,6 +3,7 @@
 
 local balancer = require "ngx.balancer"
 local failure = require "zarpa.failure"
+local wake = require "zarpa.wake"
 
 local M = {}
 
@@ -36,6 +37,8 @@ local function decode(line)
       app.up = app.up + 1
       app[app.up] = backend
     end
+  elseif app.state == "asleep" then
+    wake.decode(app, line)
   end
   return app
 end
