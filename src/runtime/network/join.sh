@@ -4,7 +4,8 @@
 # Routed, not bridged: each dyno has its own link with a /32 route on it, so that dynos share no Ethernet segment.
 set -eu
 host=$1 address=$2 gateway=$3 mtu=$4
-state=$(cat)
+state=
+while IFS= read -r line || [ -n "$line" ]; do state=$state$line; done
 pid=${state#*\"pid\":}
 pid=${pid# }
 pid=${pid%%[!0-9]*}

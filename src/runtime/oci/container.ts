@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { CommandError, mustRun, runCommand } from "../../kernel/command.ts";
+import { CommandError, runCommand } from "../../kernel/command.ts";
 import { awaitEnd, markProcess } from "../host-process.ts";
 import type { DynoNote } from "../dyno-folders.ts";
 import type { Lease } from "../network/network.ts";
 import type { DynoLimits } from "../ports.ts";
+import { beginContainer } from "./begin.ts";
 import { describeContainer } from "./describe.ts";
 import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
 import { mountPointKind, writeRoot } from "./root.ts";
@@ -112,7 +113,7 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
   const monitorPid = Number(await readFile(monitorPidFile, "utf8"));
   const note = { ...prepared.note, first: markProcess(pid), monitor: markProcess(monitorPid) };
   await machine.folders.write(note);
-  await mustRun([...machine.runtime, "start", id], { env: HELPER_ENV });
+  await beginContainer(machine, id, pid);
   return note;
 }
 

@@ -55,6 +55,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),
     sandbox: createSandbox(machine),
     stopAll: async () => {
+      await Promise.all(machine.clearing);
       await Promise.all((await machine.folders.ids()).map(async (id) => await destroyContainer(machine, id)));
       await closeMachine(machine);
     },

@@ -43,6 +43,8 @@ export interface Machine {
   userNamespace: boolean;
   /** Text of launch.sh. */
   launcher: string;
+  /** What is being taken away of containers that have ended. */
+  clearing: Set<Promise<void>>;
 }
 
 const ENTER = fileURLToPath(new URL("enter.sh", import.meta.url));
@@ -91,6 +93,7 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
     rootPath,
     userNamespace: (await runCommand(["unshare", "--user", "true"])).exitCode === 0,
     launcher: await readFile(new URL("../launch.sh", import.meta.url), "utf8"),
+    clearing: new Set(),
   };
 }
 

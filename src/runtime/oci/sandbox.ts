@@ -2,7 +2,10 @@ import { type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, superviseBuild } from "
 import { destroyContainer, prepareContainer } from "./container.ts";
 import { enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
 
-/** Builds run in a container of the same kind as dynos, which ends with the command. */
+/**
+ * Builds run in a container of the same kind as dynos, which ends with the command: when its first process has ended, the kernel has
+ * ended all others, and nobody writes to the build's folders any more. What is left of it then goes while the build goes on.
+ */
 export function createSandbox(machine: Machine): BuildSandbox {
   const { clock } = machine.options;
   return {
@@ -35,10 +38,20 @@ export function createSandbox(machine: Machine): BuildSandbox {
           kill: async () => await machine.cgroups.kill(id),
         });
         const starved = ending.reason === "exit" && ending.exitCode !== 0 && (await machine.cgroups.memoryKills(id)) > 0;
+        if (ending.reason === "exit") clearLater(machine, id);
+        else await destroyContainer(machine, id);
         return starved ? { ...ending, reason: "memory" } : ending;
-      } finally {
+      } catch (error) {
         await destroyContainer(machine, id);
+        throw error;
       }
     },
   };
+}
+
+function clearLater(machine: Machine, id: string): void {
+  const clearing = destroyContainer(machine, id)
+    .catch((error: unknown) => machine.options.journal.fault("oci.clear", error, { id }))
+    .finally(() => machine.clearing.delete(clearing));
+  machine.clearing.add(clearing);
 }
