@@ -22,6 +22,10 @@ for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     const pids = join(root, cgroups.version === 2 ? "" : "pids", cgroups.slice, "one", "pids.max");
     if (existsSync(pids)) assert.equal((await readFile(pids, "utf8")).trim(), "20");
     assert.equal(await cgroups.memoryKills("one"), 0);
+    const usage = await cgroups.usage("one");
+    if (existsSync(join(root, cgroups.version === 2 ? "" : "memory", cgroups.slice, "one", "memory.stat"))) {
+      assert.ok(usage !== null && usage.rssBytes > 0 && usage.cpuMilliseconds > 0, JSON.stringify(usage));
+    }
     const [, signal] = (await Promise.all([once(child, "exit"), cgroups.kill("one")]))[0];
     assert.equal(signal, "SIGKILL");
     assert.deepEqual(await cgroups.processes("one"), []);
@@ -29,5 +33,6 @@ for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     await cgroups.removeSlice();
     assert.ok(!existsSync(join(root, cgroups.slice)));
     await cgroups.kill("never-there");
+    assert.equal(await cgroups.usage("never-there"), null);
   });
 }

@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
-import { sendSignal } from "./host-process.ts";
-import type { DynoLimits } from "./ports.ts";
+import { runnableTasks, sendSignal } from "./host-process.ts";
+import type { DynoLimits, DynoUsage } from "./ports.ts";
 
 const ROOT = "/sys/fs/cgroup";
 /** cgroup v1: one tree for each controller. These are the ones that limit, and the one that systemd counts by. */
-const V1_CONTROLLERS = ["pids", "memory", "cpu", "systemd", "unified"];
+const V1_CONTROLLERS = ["pids", "memory", "cpu", "cpuacct", "systemd", "unified"];
 const STANDARD_SHARES = 1024;
 const KILL_ROUND_MILLISECONDS = 10;
 const KILL_ROUNDS = 500;
@@ -100,6 +100,37 @@ export class Cgroups {
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
+  /** What the processes of the group use, as the kernel accounts it; null when there is no such group or it tells nothing. */
+  async usage(name: string): Promise<DynoUsage | null> {
+    const read = async (controller: string, file: string): Promise<string> => {
+      const folder = this.version === 2 ? join(this.#root, this.slice, name) : join(this.#root, controller, this.slice, name);
+      return await readFile(join(folder, file), "utf8").catch(() => "");
+    };
+    const memory = await read("memory", "memory.stat");
+    if (memory === "") return null;
+    const runnable = await runnableTasks(await this.processes(name));
+    if (this.version === 2) {
+      return {
+        rssBytes: counterOf(memory, "anon"),
+        cacheBytes: counterOf(memory, "file"),
+        swapBytes: Number(await read("memory", "memory.swap.current")),
+        pagesIn: null,
+        pagesOut: null,
+        cpuMilliseconds: counterOf(await read("cpu", "cpu.stat"), "usage_usec") / 1e3,
+        runnable,
+      };
+    }
+    return {
+      rssBytes: counterOf(memory, "total_rss"),
+      cacheBytes: counterOf(memory, "total_cache"),
+      swapBytes: counterOf(memory, "total_swap"),
+      pagesIn: counterOf(memory, "total_pgpgin"),
+      pagesOut: counterOf(memory, "total_pgpgout"),
+      cpuMilliseconds: Number(await read("cpuacct", "cpuacct.usage")) / 1e6,
+      runnable,
+    };
+  }
+
   /** Removes the empty group; no error when it is gone. */
   async remove(name: string): Promise<void> {
     for (const tree of this.#trees) await rmdir(join(tree, this.slice, name)).catch(() => {});
@@ -119,4 +150,9 @@ export class Cgroups {
       }
     }
   }
+}
+
+/** One counter of a file with lines of a name and a number; 0 when it is not there. */
+function counterOf(text: string, name: string): number {
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
 }

@@ -289,6 +289,21 @@ function describeAttached(trial: Trial): void {
     assert.deepEqual(output.match(/early\r\n/g)?.length, 2);
   });
 
+  test("a dyno's memory, processor time and load can be read while it runs", async () => {
+    const { dynoId } = await trial.start(
+      "exec python3 -c 'x = bytearray(60 << 20); print(\"ready\", flush=True)\nwhile True: pass'",
+    );
+    await trial.said(dynoId, /ready/);
+    await until(async () => ((await trial.driver.usage(dynoId))?.cpuMilliseconds ?? 0) > 100);
+    const usage = await trial.driver.usage(dynoId);
+    assert.ok(usage !== null && usage.rssBytes > 60 << 20 && usage.rssBytes < 120 << 20, JSON.stringify(usage));
+    assert.ok(usage.runnable >= 1);
+    await trial.driver.signal(dynoId, "SIGKILL");
+    await trial.exit(dynoId);
+    await trial.driver.remove(dynoId);
+    assert.equal(await trial.driver.usage(dynoId), null);
+  });
+
   test("an attached dyno has pipes, whose end it sees, and one stream of output", async () => {
     const attached = await trial.driver.attach(trial.spec("tr a-z A-Z; echo err >&2; echo out"), null);
     let output = "";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import type { Clock } from "../kernel/clock.ts";
+import type { DynoUsage } from "./ports.ts";
 
 /** A process that is meant beyond the reuse of its number: the start time tells it from a later one, the boot from another uptime. */
 export interface ProcessMark {
@@ -90,4 +91,50 @@ export async function processesMarked(marker: string): Promise<number[]> {
     if (environ.split("\0").includes(marker)) found.push(Number(entry));
   }
   return found;
+}
+
+/** How many threads of these processes run or wait for a processor or a disk at this moment: what the load average counts. */
+export async function runnableTasks(pids: readonly number[]): Promise<number> {
+  let count = 0;
+  for (const pid of pids) {
+    for (const task of await readdir(`/proc/${pid}/task`).catch(() => [])) {
+      const stat = await readFile(`/proc/${pid}/task/${task}/stat`, "latin1").catch(() => "");
+      const state = stat[stat.lastIndexOf(")") + 2];
+      if (state === "R" || state === "D") count += 1;
+    }
+  }
+  return count;
+}
+
+const BYTES_PER_KIBIBYTE = 1024;
+/** The kernel's USER_HZ, the unit of times in /proc/<pid>/stat on every Linux that Node runs on. */
+const MILLISECONDS_PER_TICK = 10;
+
+/**
+ * What these processes use, added up process by process, where there are no control groups: shared pages count in each, and the CPU
+ * time of those that have ended is in their parents' once they have been waited for.
+ */
+export async function usageOf(pids: readonly number[]): Promise<DynoUsage | null> {
+  const usage: DynoUsage = {
+    rssBytes: 0,
+    cacheBytes: 0,
+    swapBytes: 0,
+    pagesIn: null,
+    pagesOut: null,
+    cpuMilliseconds: 0,
+    runnable: await runnableTasks(pids),
+  };
+  for (const pid of pids) {
+    const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+    const kibibytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0);
+    usage.rssBytes += kibibytes("RssAnon") * BYTES_PER_KIBIBYTE;
+    usage.cacheBytes += kibibytes("RssFile") * BYTES_PER_KIBIBYTE;
+    usage.swapBytes += kibibytes("VmSwap") * BYTES_PER_KIBIBYTE;
+    const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // utime, stime, cutime, cstime.
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    if (stat !== "") usage.cpuMilliseconds += ticks * MILLISECONDS_PER_TICK;
+  }
+  return pids.length === 0 ? null : usage;
 }

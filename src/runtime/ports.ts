@@ -15,6 +15,8 @@ export interface Driver {
   isListening(dyno: StartedDyno, port: number): Promise<boolean>;
   /** Everything this driver runs or has seen exit and has not yet removed: also what a former control plane started. */
   list(): Promise<ObservedDyno[]>;
+  /** What the dyno uses at this moment; null when it is gone. */
+  usage(dynoId: string): Promise<DynoUsage | null>;
   /** Calls back with each exit; the returned function ends the watching. */
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void;
   /** Removes what is left of an exited dyno: writable layer, mounts, network. The log stays until `logplex` has read it. */
@@ -46,6 +48,22 @@ export interface DynoLimits {
   /** Relative weight: 1 = one standard share. */
   cpuShare: number;
   maxProcesses: number;
+}
+
+/** Figures of one dyno at one moment, of all its processes together. */
+export interface DynoUsage {
+  /** Memory of the program's own. */
+  rssBytes: number;
+  /** File pages in memory, which the kernel takes back when it needs them. */
+  cacheBytes: number;
+  swapBytes: number;
+  /** Pages that have come into memory and gone out of it since the start; null: the kernel (cgroup v2) does not count them. */
+  pagesIn: number | null;
+  pagesOut: number | null;
+  /** Processor time since the start. */
+  cpuMilliseconds: number;
+  /** Threads that run or wait for a processor or a disk. */
+  runnable: number;
 }
 
 export interface StartedDyno {

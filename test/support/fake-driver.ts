@@ -1,4 +1,4 @@
-import type { AttachedDyno, Driver, DynoSpec, ObservedDyno, StartedDyno } from "../../src/runtime/ports.ts";
+import type { AttachedDyno, Driver, DynoSpec, DynoUsage, ObservedDyno, StartedDyno } from "../../src/runtime/ports.ts";
 
 interface FakeDyno {
   spec: DynoSpec;
@@ -43,6 +43,10 @@ export class FakeDriver implements Driver {
 
   async list(): Promise<ObservedDyno[]> {
     return [...this.dynos].map(([dynoId, { exitCode, started }]) => ({ dynoId, running: exitCode === null, exitCode, started }));
+  }
+
+  async usage(): Promise<DynoUsage | null> {
+    return null;
   }
 
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void {

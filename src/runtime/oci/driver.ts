@@ -50,6 +50,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     signal: signalDyno,
     isListening: async (dyno, port) => await listensOn(dyno.pid, port, [dyno.address]),
     list: async () => await machine.folders.observe(),
+    usage: async (dynoId) => await machine.cgroups.usage(dynoId),
     watch: (onExit) => watchExits(machine.folders, options.clock, options.journal, onExit),
     remove: async (dynoId) => await destroyContainer(machine, dynoId),
     attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),

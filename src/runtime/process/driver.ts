@@ -44,6 +44,7 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     signal: signalDyno,
     isListening: async (dyno, port) => await listensOn(dyno.pid, port, [ADDRESS]),
     list: async () => await host.folders.observe(),
+    usage: async (dynoId) => await host.usage(dynoId),
     watch: (onExit) => {
       const endings = [watchExits(host.folders, options.clock, options.journal, onExit), boundLogs(host)];
       return () => {

@@ -5,9 +5,9 @@ import type { Clock } from "../../kernel/clock.ts";
 import type { Journal } from "../../kernel/journal.ts";
 import { Cgroups } from "../cgroup.ts";
 import { DynoFolders } from "../dyno-folders.ts";
-import { awaitEnd, markProcess, processesMarked, sendSignal } from "../host-process.ts";
+import { awaitEnd, markProcess, processesMarked, sendSignal, usageOf } from "../host-process.ts";
 import { installationTag } from "../network/subnet.ts";
-import type { DynoLimits } from "../ports.ts";
+import type { DynoLimits, DynoUsage } from "../ports.ts";
 
 export interface ProcessOptions {
   /** `<home>/dynos`. */
@@ -119,6 +119,10 @@ export class Host {
 
   async memoryKills(dynoId: string): Promise<number> {
     return (await this.#cgroups?.memoryKills(dynoId)) ?? 0;
+  }
+
+  async usage(dynoId: string): Promise<DynoUsage | null> {
+    return (await this.#cgroups?.usage(dynoId)) ?? (await usageOf(await this.processes(dynoId)));
   }
 
   /** Ends what still runs of a dyno and removes everything of it. */
