@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { type Bench, startBench } from "./git.test-support.ts";
+import { type Bench, quarantines, startBench, waitFor } from "./git.test-support.ts";
 import { basicPassword, gitRoute } from "./http.ts";
 import { FLUSH, packet } from "./packet.ts";
 
@@ -103,6 +104,31 @@ describe("at the door", () => {
     });
   });
 
+  test("the answer to a push begins after the request's last byte: nginx passes nothing on from then", async () => {
+    const commit = (await bench.git("rev-parse", "HEAD")).stdout.trim();
+    const order = Buffer.concat([packet(`${"0".repeat(40)} ${commit} refs/heads/main\0report-status side-band-64k`), FLUSH]);
+    const pack = join(bench.folder, "pack");
+    await bench.git("bundle", "create", "--quiet", pack, "HEAD");
+    const bundle = readFileSync(pack);
+    const bytes = bundle.subarray(bundle.indexOf("\n\nPACK") + 2);
+    const post = request(`${bench.origin}/shop.git/git-receive-pack`, { method: "POST", headers: basic("a-token") });
+    let answered = false;
+    const answer = new Promise<IncomingMessage>((resolve) => {
+      post.on("response", (response) => {
+        answered = true;
+        resolve(response);
+      });
+    });
+    post.write(Buffer.concat([order, bytes.subarray(0, 20)]));
+    await waitFor(async () => existsSync(join(bench.repository, "objects")) && (await quarantines(bench)) === 1);
+    assert.equal(answered, false);
+    post.end(bytes.subarray(20));
+    const text = Buffer.concat(await (await answer).toArray()).toString();
+    assert.match(text, /Verifying deploy\.\.\. done[^]*ok refs\/heads\/main/);
+    assert.equal(await bench.serverRef("refs/heads/main"), commit);
+    bench.platform.builds.length = 0;
+  });
+
   test("nonsense is answered, not obeyed", async () => {
     const post = async (body: Buffer, headers: Record<string, string> = {}): Promise<Response> =>
       await fetch(`${bench.origin}/shop.git/git-receive-pack`, {
@@ -115,11 +141,11 @@ describe("at the door", () => {
     assert.equal((await post(Buffer.from("not gzip"), { "content-encoding": "gzip" })).status, 400);
     assert.equal((await post(FLUSH)).status, 200, "git's probe");
     const [zero, one] = ["0".repeat(40), "1".repeat(40)];
-    const order = Buffer.concat([packet(`${zero} ${one} refs/heads/main\0report-status`), FLUSH]);
+    const order = Buffer.concat([packet(`${zero} ${one} refs/heads/master\0report-status`), FLUSH]);
     const withoutPack = await (await post(gzipSync(order), { "content-encoding": "gzip" })).text();
-    assert.match(withoutPack, /unpack the push carries no pack\n.*ng refs\/heads\/main unpacker error/s);
+    assert.match(withoutPack, /unpack the push carries no pack\n.*ng refs\/heads\/master unpacker error/s);
     const empty = Buffer.concat([order, Buffer.from("5041434b0000000200000000029d08823bd8a8eab510ad6ac75c823cfd3ed31e", "hex")]);
-    assert.match(await (await post(empty)).text(), /ng refs\/heads\/main missing necessary objects/);
+    assert.match(await (await post(empty)).text(), /ng refs\/heads\/master missing necessary objects/);
     assert.equal(bench.platform.builds.length, 0);
   });
 });

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -196,7 +196,7 @@ export async function startBench(options: Partial<GitOptions> = {}): Promise<Ben
   };
 }
 
-export function clientEnvironment(folder: string): Record<string, string> {
+function clientEnvironment(folder: string): Record<string, string> {
   return {
     PATH: GIT_ENVIRONMENT["PATH"] ?? "",
     HOME: folder,
@@ -235,4 +235,18 @@ async function stop(server: Server): Promise<void> {
     server.close(() => resolve());
     server.closeAllConnections();
   });
+}
+
+/** How many pushes of the app are being received. */
+export async function quarantines(bench: Bench): Promise<number> {
+  return (await readdir(join(bench.repository, "objects"))).filter((name) => name.startsWith("tmp_")).length;
+}
+
+/** Polls until the condition holds. */
+export async function waitFor(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error("it did not happen within 10 s");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }

@@ -23,7 +23,7 @@ export const NO_OBJECT = "0".repeat(40);
 export const PUSH_CAPABILITIES = "report-status delete-refs side-band-64k atomic ofs-delta object-format=sha1 agent=zarpa";
 
 /** Branches whose push makes a build; Heroku's two. */
-export const DEPLOY_REFS: readonly string[] = ["refs/heads/main", "refs/heads/master"];
+const DEPLOY_REFS: readonly string[] = ["refs/heads/main", "refs/heads/master"];
 
 const MOST_LINES = 5000;
 const COMMAND = /^([0-9a-f]{40}) ([0-9a-f]{40}) (\S+)$/;

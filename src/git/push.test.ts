@@ -4,7 +4,7 @@ import { chmod, mkdir, readdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { Refusal } from "../kernel/refusal.ts";
-import { type Bench, gitUntil, MemoryPlatform, randomFile, startBench } from "./git.test-support.ts";
+import { type Bench, gitUntil, MemoryPlatform, quarantines, randomFile, startBench, waitFor } from "./git.test-support.ts";
 
 /** The lines the server sent, without git's prefix and padding. */
 function remoteLines(stderr: string): string {
@@ -322,15 +322,3 @@ test("the app's own faults are not the pusher's riddle", async (context) => {
   assert.match(push.stderr, /The platform failed, not your app/);
   assert.match(bench.faults.join(), /connection lost/);
 });
-
-async function quarantines(bench: Bench): Promise<number> {
-  return (await readdir(join(bench.repository, "objects"))).filter((name) => name.startsWith("tmp_")).length;
-}
-
-async function waitFor(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error("it did not happen within 10 s");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

@@ -41,22 +41,15 @@ const SHALLOW =
 export async function receivePush(receiver: Receiver, push: Push): Promise<void> {
   const { response, packets } = push;
   const order = await readPushOrder(packets);
-  response.writeHead(200, {
-    "content-type": "application/x-git-receive-pack-result",
-    "cache-control": "no-cache, max-age=0, must-revalidate",
-    // The router must pass each line on as it comes.
-    "x-accel-buffering": "no",
-  });
   // git probes the connection with an empty order before it sends a large pack.
   if (order.commands.length === 0) {
-    response.end();
+    response.writeHead(200, RESULT_HEADERS).end();
     return;
   }
   receiver.repositories.pushBegins(push.app.id);
   try {
     const repository = await receiver.repositories.open(push.app.id);
-    const output = new PushOutput(response, order.capabilities, receiver.clock);
-    await receive(receiver, push, order, repository, output);
+    await receive(receiver, push, order, repository);
     const size = await repository.size();
     await receiver.platform.repositoryChanged(push.app.id, size);
   } finally {
@@ -64,27 +57,59 @@ export async function receivePush(receiver: Receiver, push: Push): Promise<void>
   }
 }
 
-async function receive(
-  receiver: Receiver,
-  push: Push,
-  order: PushOrder,
-  repository: Repository,
-  output: PushOutput,
-): Promise<void> {
-  const verdicts: Verdict[] = order.commands.map((command) => ({
-    command,
-    refused: order.shallow ? "shallow update not allowed" : refusalOf(command),
-  }));
-  const atomic = order.capabilities.has("atomic");
-  let unpacked = "ok";
-  let buildId: string | null = null;
-  if (order.shallow) await output.complaint(SHALLOW);
+const RESULT_HEADERS = {
+  "content-type": "application/x-git-receive-pack-result",
+  "cache-control": "no-cache, max-age=0, must-revalidate",
+  // The router must pass each line on as it comes.
+  "x-accel-buffering": "no",
+};
+
+async function receive(receiver: Receiver, push: Push, order: PushOrder, repository: Repository): Promise<void> {
   const source = new PushedSource(receiver.buildsFolder);
   const quarantine = await Quarantine.open(repository);
+  let ending: Ending;
+  let output: PushOutput;
   try {
-    if (verdicts.some(({ command }) => command.to !== NO_OBJECT)) {
-      await quarantine.unpack(push.packets, receiver.packLimitBytes ?? PACK_LIMIT_BYTES, (chunk) => void output.text(chunk));
-    }
+    const carriesPack = order.commands.some(({ to }) => to !== NO_OBJECT);
+    const unpack = carriesPack
+      ? await quarantine.receive(push.packets, receiver.packLimitBytes ?? PACK_LIMIT_BYTES)
+      : async () => {};
+    // Not a byte before the request's last one: nginx stops passing the request on as soon as the answer begins.
+    push.response.writeHead(200, RESULT_HEADERS);
+    output = new PushOutput(push.response, order.capabilities, receiver.clock);
+    const verdicts: Verdict[] = order.commands.map((command) => ({
+      command,
+      refused: order.shallow ? "shallow update not allowed" : refusalOf(command),
+    }));
+    if (order.shallow) await output.complaint(SHALLOW);
+    const atomic = order.capabilities.has("atomic");
+    ending = await decide(receiver, push, { verdicts, heart: null, source, quarantine, repository, output, atomic }, unpack);
+  } finally {
+    await Promise.all([quarantine.drop(), source.drop()]);
+  }
+  if (ending.buildId !== null) await showReleasePhase(receiver.platform, ending.buildId, output);
+  await output.end(ending.unpacked, ending.outcomes);
+}
+
+interface Ending {
+  /** The report's first line: `ok`, or why the pack was not taken. */
+  unpacked: string;
+  outcomes: { ref: string; refused: string | null }[];
+  buildId: string | null;
+}
+
+/** From the received pack to a verdict on each ref. */
+async function decide(
+  receiver: Receiver,
+  push: Push,
+  acceptance: Acceptance,
+  unpack: (onProgress: (chunk: Buffer) => void) => Promise<void>,
+): Promise<Ending> {
+  const { verdicts, source, quarantine, repository, output, atomic } = acceptance;
+  let unpacked = "ok";
+  let buildId: string | null = null;
+  try {
+    await unpack((chunk) => void output.text(chunk));
     if (atomic && verdicts.some(({ refused }) => refused !== null)) refuseAll(verdicts, ATOMIC_FAILURE);
     const commands = open(verdicts).map(({ command }) => command);
     const heart = deployCommand(commands);
@@ -95,34 +120,21 @@ async function receive(
       heart && source.write(repository, heart.to, quarantine.env, receiver.checkoutLimitBytes ?? CHECKOUT_LIMIT_BYTES),
     ]);
     if (!connected) refuseAll(verdicts, NOT_CONNECTED);
-    buildId = await accept(receiver, push, {
-      verdicts,
-      heart: connected ? heart : null,
-      source,
-      quarantine,
-      repository,
-      output,
-      atomic,
-    });
+    buildId = await accept(receiver, push, { ...acceptance, heart: connected ? heart : null });
   } catch (error) {
     if (error instanceof UnpackError) {
       unpacked = error.message;
       refuseAll(verdicts, "unpacker error");
       await output.complaint(` !     Push rejected, ${error.message}.\n`);
     } else {
-      if (output.abandoned) throw error;
       receiver.journal.fault("git.push_failed", error, { app_id: push.app.id });
       refuseAll(verdicts, "internal error");
       await output.complaint(
         " !     The platform failed while it stored the push; the operator finds the cause in its journal.\n",
       );
     }
-  } finally {
-    await Promise.all([quarantine.drop(), source.drop()]);
   }
-  if (buildId !== null) await showReleasePhase(receiver.platform, buildId, output);
-  const outcomes = verdicts.map(({ command, refused }) => ({ ref: command.ref, refused }));
-  await output.end(unpacked, outcomes);
+  return { unpacked, buildId, outcomes: verdicts.map(({ command, refused }) => ({ ref: command.ref, refused })) };
 }
 
 interface Acceptance {

