@@ -21,3 +21,10 @@ test("bin/release that answers no YAML, or YAML that explodes, fails the build",
   assert.throws(() => readDefaults("a: [b\n"), BuildFailure);
   assert.throws(() => readDefaults("a: &x [1]\ndefault_process_types: [*x, *x]\n"), BuildFailure);
 });
+
+test("no answer of bin/release takes long", () => {
+  const before = performance.now();
+  readDefaults(Array.from({ length: 6000 }, (_, index) => `k${index}: v`).join("\n"));
+  assert.throws(() => readDefaults("a: b\n".repeat(100_000)), /more than 65536 characters/);
+  assert.ok(performance.now() - before < 1500);
+});

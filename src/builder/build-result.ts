@@ -6,6 +6,8 @@ import { parseProcfile, type Procfile } from "./procfile.ts";
 import { readUserFile, type Workspace } from "./workspace.ts";
 
 const MAX_ANSWER_BYTES = 1024 * 1024;
+/** Reading YAML takes its time. */
+const MAX_RELEASE_LENGTH = 64 * 1024;
 
 /** What the driver script has written into the result folder. Written by the build's user: shapes are checked, nothing is believed. */
 export interface DriverAnswer {
@@ -40,9 +42,12 @@ export async function readAnswer(workspace: Workspace): Promise<DriverAnswer> {
 
 /** `default_process_types` of bin/release's YAML (Dev Center, "Buildpack API"). */
 export function readDefaults(text: string): Record<string, string> {
+  if (text.length > MAX_RELEASE_LENGTH)
+    throw new BuildFailure(`The buildpack's bin/release answered more than ${MAX_RELEASE_LENGTH} characters.`);
   let release: unknown;
   try {
-    release = parse(text, { maxAliasCount: 0 });
+    // Whether a key comes twice is looked for among all others, for each.
+    release = parse(text, { maxAliasCount: 0, uniqueKeys: false });
   } catch (error) {
     throw new BuildFailure(`The buildpack's bin/release answered no YAML: ${(error as Error).message.split("\n")[0]}`);
   }

@@ -51,3 +51,9 @@ test("a Procfile under another name is recognised", () => {
   assert.equal(misnamedProcfile(["Procfile", "procfile"]), null);
   assert.equal(misnamedProcfile(["Procfile.windows"]), null);
 });
+
+test("no line takes long, however odd", () => {
+  const before = performance.now();
+  assert.equal(parseProcfile(`a${" ".repeat(900_000)}b\u2028c`).problems.length, 1);
+  assert.ok(performance.now() - before < 1000);
+});

@@ -2,6 +2,8 @@ const DECLARATION = /^([A-Za-z0-9_-]{1,128}):\s*(\S.*)$/;
 /** A word and a command without the colon between: what beginners write. */
 const MISSING_COLON = /^([A-Za-z0-9_-]{1,128})\s*:?\s+(\S.*)$/;
 const SHOWN_LENGTH = 60;
+/** How much of a line is looked at to guess what was meant: the guess goes back and forth over blanks. */
+const GUESSED_LENGTH = 300;
 
 /** What a Procfile says. With `problems` the build fails; `warnings` are only shown. */
 export interface Procfile {
@@ -49,7 +51,7 @@ export function misnamedProcfile(names: readonly string[]): string | null {
 function explain(line: string): string {
   const shown = line.length > SHOWN_LENGTH ? `${line.slice(0, SHOWN_LENGTH)}…` : line;
   if (/^[A-Za-z0-9_-]+:$/.test(line)) return `"${shown}" has no command: write it as "${line} COMMAND".`;
-  const [, type, command] = MISSING_COLON.exec(line) ?? [];
+  const [, type, command] = MISSING_COLON.exec(line.slice(0, GUESSED_LENGTH)) ?? [];
   if (type === undefined || command === undefined) {
     return `"${shown}" is not a process type and its command: write "TYPE: COMMAND", the type in letters, digits, "-" and "_".`;
   }

@@ -41,3 +41,17 @@ test("links are removed, what they point to stays", async () => {
   assert.deepEqual([existsSync(join(folder, "outside/a.psd")), existsSync(join(folder, "app/sub/b.psd"))], [true, false]);
   rmSync(folder, { recursive: true });
 });
+
+test("names that are not UTF-8 are names too", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "zarpa-slugignore-"));
+  const name = Buffer.concat([Buffer.from(`${folder}/a`), Buffer.of(0xf1), Buffer.from("o")]);
+  mkdirSync(name);
+  writeFileSync(Buffer.concat([name, Buffer.from("/x.psd")]), "");
+  writeFileSync(join(folder, "año.psd"), "");
+  assert.equal(await removeIgnored(folder, ["*.psd", "/año*"]), 2);
+  rmSync(folder, { recursive: true });
+});
+
+test("too many patterns are refused", () => {
+  assert.throws(() => slugignorePatterns("*a\n".repeat(501)), /more than 500 patterns/);
+});
