@@ -20,8 +20,8 @@ export function installAuth(app: Api, deps: ApiDeps): void {
     const token = readToken(request);
     const identity = token === null ? null : await authenticateToken(deps.platform, token);
     if (identity === null) throw unauthorized();
-    const [path = ""] = request.url.split("?");
-    if (!isAllowed(identity.scope, request.method, path)) throw outOfScope(identity.scope);
+    // The route's own path: the one in the request may be spelled in many ways (`/%61ccount`).
+    if (!isAllowed(identity.scope, request.method, request.routeOptions.url ?? "")) throw outOfScope(identity.scope);
     request.identity = identity;
   });
 }

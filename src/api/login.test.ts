@@ -124,7 +124,10 @@ test("scopes are kept: no account and no config vars for read and write, no toke
   const headers = { authorization: `Bearer ${body.access_token.token}` };
   const refused = await api.request({ method: "POST", url: "/oauth/authorizations", headers, payload: {} });
   assert.deepEqual([refused.status, refused.body.id], [403, "forbidden"]);
-  assert.equal((await api.request({ url: "/account", headers })).status, 403);
+  for (const url of ["/account", "/%61ccount", "/%6fauth/authorizations", "/apps/a/config%2dvars"]) {
+    const write = { authorization: `Bearer ${(await signIn(PASSWORD, { body: { scope: ["write"] } })).body.access_token.token}` };
+    assert.equal((await api.request({ url, headers: write })).status, 403, url);
+  }
   assert.equal((await api.request({ url: "/apps", headers })).status, 200);
 });
 
