@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { after, test } from "node:test";
+import { sql } from "kysely";
 import { testApi } from "../../test/support/api.ts";
 import { parsePublicKey } from "../platform/key.ts";
 
@@ -34,6 +35,27 @@ test("domains: the default one, custom ones, and what is refused", async () => {
   assert.equal((await ana.call("DELETE", `/apps/demo/domains/${added.body.id}`)).status, 200);
   assert.equal((await ana.call("GET", "/apps/demo/domains/www.example.com")).status, 404);
   assert.match((await ana.call("DELETE", "/apps/demo/domains/demo.localhost")).body.message, /cannot be removed/);
+});
+
+test("domains are as many as the router can hold", async () => {
+  const { id } = (await ben.call("POST", "/apps", { name: "crowded" })).body;
+  const { body: other } = await ben.call("POST", "/apps", { name: "crowded-too" });
+  for (const [app, name] of [
+    [id, "a"],
+    [other.id, "b"],
+  ]) {
+    await sql`insert into domains (id, app_id, hostname, kind, created_at, updated_at)
+      select gen_random_uuid(), ${app}, ${name} || n || '.example', 'custom', now(), now() from generate_series(1, 999) n`.execute(
+      api.platform.db,
+    );
+  }
+  const add = async (app: string, hostname: string): Promise<string | undefined> =>
+    (await ben.call("POST", `/apps/${app}/domains`, { hostname })).body.message;
+  assert.equal(await add("crowded", "a.example.org"), undefined);
+  assert.match((await add("crowded", "b.example.org")) ?? "", /An app may have 1000/);
+  await ben.call("POST", "/apps", { name: "crowded-three" });
+  assert.equal(await add("crowded-three", "c.example.org"), undefined);
+  assert.match((await add("crowded-three", "d.example.org")) ?? "", /An account may have 2000/);
 });
 
 test("collaborators: the owner is one, others come and go", async () => {

@@ -10,6 +10,8 @@ type DomainRow = Selectable<Domains>;
 
 /** https://devcenter.heroku.com/articles/limits#custom-domains */
 const MAX_DOMAINS_PER_APP = 1000;
+/** All domains lie in the router's memory: one account must not fill it for the others. */
+const MAX_DOMAINS_PER_ACCOUNT = 2000;
 const MAX_HOSTNAME_LENGTH = 253;
 const HOSTNAME = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]*[a-z][a-z0-9-]*$/;
 
@@ -58,9 +60,7 @@ export async function findDomain(ctx: Platform, appId: string, hostnameOrId: str
 export async function addDomain(ctx: Platform, app: FoundApp, wished: string): Promise<DomainRow> {
   const hostname = wished.toLowerCase().replace(/\.$/, "");
   checkHostname(ctx, hostname);
-  if ((await listDomains(ctx, app.id)).length > MAX_DOMAINS_PER_APP) {
-    throw invalid(`An app may have ${MAX_DOMAINS_PER_APP} custom domains at most.`);
-  }
+  await checkCount(ctx, app);
   const now = ctx.clock.now();
   try {
     const row = await ctx.db
@@ -82,6 +82,18 @@ export async function removeDomain(ctx: Platform, app: FoundApp, hostnameOrId: s
   await ctx.db.deleteFrom("domains").where("id", "=", row.id).execute();
   ctx.events.routesChanged(app.id);
   return row;
+}
+
+async function checkCount(ctx: Platform, app: FoundApp): Promise<void> {
+  const { own, all } = await ctx.db
+    .selectFrom("domains")
+    .innerJoin("apps", "apps.id", "domains.app_id")
+    .select(({ fn }) => [fn.countAll<number>().filterWhere("app_id", "=", app.id).as("own"), fn.countAll<number>().as("all")])
+    .where("owner_id", "=", app.owner_id)
+    .where("kind", "=", "custom")
+    .executeTakeFirstOrThrow();
+  if (own >= MAX_DOMAINS_PER_APP) throw invalid(`An app may have ${MAX_DOMAINS_PER_APP} custom domains at most.`);
+  if (all >= MAX_DOMAINS_PER_ACCOUNT) throw invalid(`An account may have ${MAX_DOMAINS_PER_ACCOUNT} custom domains at most.`);
 }
 
 function checkHostname(ctx: Platform, hostname: string): void {

@@ -97,7 +97,7 @@ http {
   access_log off;
 ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path ${quoted(`${file("temp")}/${kind}`)};`).join("\n")}
   lua_package_path ${quoted(`${luaPath(input.luaFolder)}/?.lua;/usr/share/lua/5.1/?.lua;;`)};
-  lua_shared_dict zarpa_routes ${ROUTES_DICTIONARY};
+  lua_shared_dict zarpa_table ${ROUTES_DICTIONARY};
   init_by_lua_block {
     zarpa_routes = require("zarpa.routes")
     zarpa_lane = require("zarpa.lane")

@@ -111,6 +111,22 @@ describe("the router's routes and life", { skip: withoutNginx }, () => {
     test.router = next;
   });
 
+  it("holds apps with a thousand hosts each, and lets go of hosts that leave", async () => {
+    const label = "x".repeat(60);
+    const many = (app: number, count: number): string[] =>
+      Array.from({ length: count }, (_, host) => `h${host}.a${app}.${label}.${label}.${label}.example`);
+    const crowded = Array.from({ length: 20 }, (_, app) => ({ ...routeOf("none"), hosts: many(app, 1000) }));
+    for (const route of crowded) await test.router.publish(route);
+    assert.equal((await ask(test.port, many(19, 1000)[999]!)).status, 503);
+    const late = routeOf("none");
+    await test.router.publish(late);
+    assert.equal((await ask(test.port, late.hosts[0]!)).status, 503);
+    await test.router.publish({ ...crowded[0]!, hosts: many(0, 1) });
+    assert.deepEqual([(await ask(test.port, many(0, 1)[0]!)).status, (await ask(test.port, many(0, 2)[1]!)).status], [503, 404]);
+    for (const route of crowded) await test.router.withdraw(route.app.id);
+    assert.equal((await ask(test.port, many(19, 1)[0]!)).status, 404);
+  });
+
   it("is back within a second after kill -9, with its routes", async () => {
     test.router.supervise();
     for (const victim of ["master", "all"] as const) {

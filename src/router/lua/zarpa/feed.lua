@@ -2,7 +2,7 @@
 
 local M = {}
 
-local dictionary = ngx.shared.zarpa_routes
+local dictionary = ngx.shared.zarpa_table
 
 local function parse(line)
   local id = line:match("^id=([%w-]+) ")
@@ -16,25 +16,32 @@ local function put(key, line)
   if not ok then error("the route table takes no more: " .. problem) end
 end
 
--- Hosts come first and go last, so that no request of a host which stays finds nothing.
+-- What has gone goes first: after a failure (no memory) the same line again completes the work.
 local function apply(line)
   local id, hosts = parse(line)
   local former = dictionary:get("a:" .. id)
   local gone = line:find(" state=gone ", 1, true)
   local kept = {}
   if not gone then
-    for host in hosts:gmatch("[^,]+") do
-      put("h:" .. host, line)
-      kept[host] = true
-    end
+    for host in hosts:gmatch("[^,]+") do kept[host] = true end
   end
   if former then
     for host in former:match(" hosts=(%S*)"):gmatch("[^,]+") do
       -- A host that another app has taken meanwhile is that app's.
-      if not kept[host] and dictionary:get("h:" .. host) == former then dictionary:delete("h:" .. host) end
+      if not kept[host] and dictionary:get("h:" .. host) == id then dictionary:delete("h:" .. host) end
     end
   end
-  if gone then dictionary:delete("a:" .. id) else put("a:" .. id, line) end
+  if gone then
+    dictionary:delete("r:" .. id)
+    dictionary:delete("a:" .. id)
+    return id
+  end
+  put("a:" .. id, line)
+  -- An app may have a thousand hosts: they point to its route, which does not repeat them.
+  put("r:" .. id, (line:gsub(" hosts=%S*", "", 1)))
+  for host in pairs(kept) do
+    if dictionary:get("h:" .. host) ~= id then put("h:" .. host, id) end
+  end
   return id
 end
 

@@ -1,5 +1,6 @@
 -- The route table: a shared dictionary that all workers read, and what each worker has decoded of it.
--- Keys of the dictionary: "version" (grows with each change), "a:<app id>" and "h:<host>", both holding the app's route line.
+-- Keys of the dictionary: "version" (grows with each change), "a:<app id>" with the app's line as it came, "r:<app id>" with the same
+-- but for its hosts, and "h:<host>" with the app's id.
 
 local balancer = require "ngx.balancer"
 local failure = require "zarpa.failure"
@@ -10,7 +11,7 @@ local M = {}
 -- How long a backend that refused is left out, when there are others; set by the configuration.
 M.quarantine_seconds = 5
 
-local dictionary = ngx.shared.zarpa_routes
+local dictionary = ngx.shared.zarpa_table
 local var = ngx.var
 local random = math.random
 local set_current_peer = balancer.set_current_peer
@@ -57,7 +58,8 @@ local function normalize(host)
 end
 
 local function look_up(host)
-  local line = dictionary:get("h:" .. normalize(host))
+  local id = dictionary:get("h:" .. normalize(host))
+  local line = id and dictionary:get("r:" .. id)
   if not line then return nil end
   local app = by_line[line]
   if not app then
