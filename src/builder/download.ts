@@ -4,6 +4,7 @@ import { createWriteStream } from "node:fs";
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from "node:http";
 import { request as requestHttps } from "node:https";
 import { BlockList, isIP, type LookupFunction } from "node:net";
+import { networkInterfaces } from "node:os";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { BuildFailure } from "./build-failure.ts";
@@ -21,14 +22,23 @@ export interface Download {
   signal: AbortSignal;
 }
 
-/** Addresses of this machine and of clouds' metadata services: what a user's URL must not make the platform read. */
-const ownAddresses = new BlockList();
-ownAddresses.addSubnet("0.0.0.0", 8);
-ownAddresses.addSubnet("127.0.0.0", 8);
-ownAddresses.addSubnet("169.254.0.0", 16);
-ownAddresses.addAddress("::", "ipv6");
-ownAddresses.addAddress("::1", "ipv6");
-ownAddresses.addSubnet("fe80::", 10, "ipv6");
+/**
+ * Addresses of this machine and of clouds' metadata services: what a user's URL must not make the platform read. Those of its network
+ * cards count too, and are looked up each time, since they change.
+ */
+function ownAddresses(): BlockList {
+  const own = new BlockList();
+  own.addSubnet("0.0.0.0", 8);
+  own.addSubnet("127.0.0.0", 8);
+  own.addSubnet("169.254.0.0", 16);
+  own.addAddress("::", "ipv6");
+  own.addAddress("::1", "ipv6");
+  own.addSubnet("fe80::", 10, "ipv6");
+  for (const card of Object.values(networkInterfaces())) {
+    for (const { address, family } of card ?? []) own.addAddress(address.replace(/%.*/, ""), family === "IPv6" ? "ipv6" : "ipv4");
+  }
+  return own;
+}
 
 /**
  * Downloads over HTTP(S), following redirects, with a limit of size; answers the SHA-256 in hex. What the URL or its server did wrong
@@ -89,18 +99,19 @@ function ownAddress(url: URL): BuildFailure {
 }
 
 function isOwn(address: string): boolean {
+  const own = ownAddresses();
   // An IPv4 address in IPv6 clothes is checked as what it is.
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return ownAddresses.check(mapped);
+  if (mapped !== undefined) return own.check(mapped);
   if (/^::ffff:/i.test(address)) return true;
-  return ownAddresses.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  return own.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
 /** Checks the very addresses that the connection then uses, so that a second answer of the name server changes nothing. */
 const guardedLookup: LookupFunction = (hostname, options, callback) => {
   resolveName(hostname, options, (error, address, family) => {
     const found = Array.isArray(address) ? address.map((one) => one.address) : [address];
-    if (error === null && found.some(isOwn)) {
+    if (error === null && found.some((one) => isOwn(one))) {
       callback(Object.assign(new Error("own address"), { code: "EOWNADDRESS" }), "", 0);
       return;
     }
