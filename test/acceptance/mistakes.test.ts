@@ -107,7 +107,7 @@ describe("mistakes", () => {
       /Error R10 \(Boot timeout\) -> Web process failed to bind to \$PORT within 60 seconds/,
       90,
     );
-    assert.equal((await user.page("deaf")).status, 503);
+    await user.untilOutput(["logs", "-n", "500", "-a", "deaf"], /State changed from starting to crashed/);
   });
 
   test("a failed push after a good one keeps the good one", async () => {
