@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, chown, lstat, mkdir, open, readdir, rename, rmdir, writeFile } from "node:fs/promises";
+import { chmod, chown, lchown, lstat, mkdir, open, readdir, rename, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { mustRun } from "../kernel/command.ts";
 import { BuildFailure } from "./build-failure.ts";
 import { removeTree } from "./slug-store.ts";
+import { smallTree } from "./small-tree.ts";
 
 /**
  * The folders of one build. Everything that the build may write to lies in one folder, its `/tmp`: files move between cache and build
@@ -70,9 +71,7 @@ export async function adoptSource(source: string, workspace: Workspace, uid: num
   // The folder that the source was handed over in; no matter when there is something else in it.
   await rmdir(dirname(source)).catch(() => {});
   await chmod(workspace.build, 0o755);
-  if (process.getuid?.() === 0) {
-    await mustRun(["chown", "--recursive", "--no-dereference", "-P", "--", `${uid}:${uid}`, workspace.build]);
-  }
+  if (process.getuid?.() === 0) await ownTree(workspace.build, uid);
   return (await lstat(workspace.build)).ino;
 }
 
@@ -110,6 +109,12 @@ export async function readUserFile(path: string, maxBytes: number): Promise<stri
     if (code === "ENOENT" || code === "ELOOP" || code === "ENOTDIR" || code === "ENXIO") return null;
     throw error;
   }
+}
+
+async function ownTree(folder: string, uid: number): Promise<void> {
+  const below = await smallTree(folder);
+  if (below !== null) await Promise.all([folder, ...below].map(async (path) => await lchown(path, uid, uid)));
+  else await mustRun(["chown", "--recursive", "--no-dereference", "-P", "--", `${uid}:${uid}`, folder]);
 }
 
 async function own(path: string, uid: number): Promise<void> {

@@ -1,5 +1,5 @@
-import { readFile, writeFile, rename } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { type CommandOptions, type CommandResult, mustRun, runCommand } from "../kernel/command.ts";
 import { NO_OBJECT, type RefCommand } from "./push-order.ts";
 
@@ -38,15 +38,20 @@ export class Repository {
     return await runCommand(this.argv(...args), { ...options, env: { ...GIT_ENVIRONMENT, ...options.env } });
   }
 
-  /** All refs and the objects they name. */
+  /** All refs and the objects they name, in the order of their names; read from the files, as every push begins with this question. */
   async refs(): Promise<Map<string, string>> {
-    const { stdout } = await mustRun(this.argv("for-each-ref", "--format=%(objectname) %(refname)"), { env: GIT_ENVIRONMENT });
     const refs = new Map<string, string>();
-    for (const line of stdout.split("\n")) {
-      const space = line.indexOf(" ");
-      if (space > 0) refs.set(line.slice(space + 1), line.slice(0, space));
+    for (const path of await filesBelow(join(this.folder, "refs"))) {
+      const object = (await readFile(path, "utf8").catch(() => "")).trim();
+      // A lock file, or one that has just gone, names nothing.
+      if (/^[0-9a-f]{40}$/.test(object) && !path.endsWith(".lock")) refs.set(relative(this.folder, path), object);
     }
-    return refs;
+    // After the single files, which win over it: a ref that is being packed is in one of the two.
+    const packed = await readFile(join(this.folder, "packed-refs"), "utf8").catch(() => "");
+    for (const [, object = "", name = ""] of packed.matchAll(/^([0-9a-f]{40}) (refs\/.+)$/gm)) {
+      if (!refs.has(name)) refs.set(name, object);
+    }
+    return new Map([...refs].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** What one ref names, or null; read from the files, as this is asked in the middle of every push. */
@@ -95,4 +100,16 @@ export class Repository {
     const settings = ["-c", "gc.autoDetach=false", "-c", `gc.auto=${LOOSE_OBJECTS_BEFORE_GC}`];
     await mustRun(this.argv(...settings, "gc", "--auto", "--quiet"), { env: GIT_ENVIRONMENT });
   }
+}
+
+/** Folders that git removes meanwhile are empty. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) paths.push(...(await filesBelow(path)));
+    else paths.push(path);
+  }
+  return paths;
 }
