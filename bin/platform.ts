@@ -22,6 +22,7 @@ import { RequestLog } from "../src/router/request-log.ts";
 import { createRouter, type Router } from "../src/router/router.ts";
 import { listenForWakes } from "../src/router/wake-listener.ts";
 import { createOciDriver } from "../src/runtime/oci/driver.ts";
+import type { SleepTimes } from "../src/runtime/plan.ts";
 import { createProcessDriver } from "../src/runtime/process/driver.ts";
 import { createRuntime } from "../src/runtime/runtime.ts";
 import type { Boot, RunningPlatform } from "./setup/boot.ts";
@@ -54,16 +55,6 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     ending.defer(async () => await logplex.close());
     const router = await openRouter(boot);
     ending.defer(async () => await router.detach());
-    const requestLog = new RequestLog({
-      folder: paths.router,
-      clock,
-      journal,
-      onRequests: (requests) => logplex.emitMany(requests.map((line) => ({ ...line, source: "heroku", process: "router" }))),
-      reopenLogs: () => router.reopenLogs(),
-    });
-    requestLog.start();
-    ending.defer(async () => await requestLog.stop());
-
     const driver = await openDriver(boot);
     const runtime = createRuntime({
       driver,
@@ -78,7 +69,21 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
         cert: await readFile(authority.certFile, "utf8"),
         key: await readFile(authority.keyFile, "utf8"),
       },
+      sleepTimes: sleepTimesOf(boot),
     });
+
+    const requestLog = new RequestLog({
+      folder: paths.router,
+      clock,
+      journal,
+      onRequests: async (requests) => {
+        for (const { appId, at } of requests) runtime.requestServed(appId, at);
+        await logplex.emitMany(requests.map((line) => ({ ...line, source: "heroku", process: "router" })));
+      },
+      reopenLogs: () => router.reopenLogs(),
+    });
+    requestLog.start();
+    ending.defer(async () => await requestLog.stop());
 
     const slugs = createSlugStore(paths.slugs);
     await slugs.sweep();
@@ -124,7 +129,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     });
     await runtime.start();
     ending.defer(async () => await runtime.stop());
-    const wakes = await listenForWakes(paths.wakeSocket, (appId) => runtime.appChanged(appId));
+    const wakes = await listenForWakes(paths.wakeSocket, (appId) => runtime.wake(appId));
     ending.defer(async () => await wakes.close());
     router.admit(paths.wakeSocket);
     const waiting = await waitingJobKeys(db);
@@ -193,6 +198,11 @@ function addressesOf({ settings }: Boot): Addresses {
     domain: settings.domain,
     port: settings.port,
   };
+}
+
+function sleepTimesOf({ settings }: Boot): SleepTimes {
+  const { idleSeconds, frozenSeconds } = settings.sleep;
+  return { idle: idleSeconds === 0 ? null : idleSeconds * 1000, frozen: frozenSeconds * 1000 };
 }
 
 async function makeFolders({ paths }: Boot): Promise<void> {

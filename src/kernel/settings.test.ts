@@ -21,6 +21,7 @@ describe("the settings", () => {
       [8080, 8443, 8444, "localhost"],
     );
     assert.deepEqual([settings.driver, settings.databaseUrl, settings.adminPassword], [null, null, null]);
+    assert.deepEqual(settings.sleep, { idleSeconds: 1800, frozenSeconds: 7200 });
     assert.equal(readSettings({ XDG_DATA_HOME: "/home/ana/data" }, false).home, "/home/ana/data/zarpa");
   });
 
@@ -33,6 +34,7 @@ describe("the settings", () => {
       ZARPA_ADMIN_EMAIL: "ana",
       ZARPA_ADMIN_PASSWORD: "short",
       ZARPA_DRIVER: "docker",
+      ZARPA_IDLE_SECONDS: "30m",
       DATABASE_URL: "mysql://localhost/zarpa",
     });
     const names = problems.map((problem) => problem.split(" ")[0]);
@@ -43,6 +45,7 @@ describe("the settings", () => {
       "ZARPA_DOMAIN",
       "ZARPA_DRIVER",
       "ZARPA_HOME",
+      "ZARPA_IDLE_SECONDS",
       "ZARPA_PORT",
       "ZARPA_TLS_PORT",
     ]);

@@ -14,6 +14,8 @@ export interface Settings {
   adminPassword: Secret | null;
   driver: "oci" | "process" | null;
   databaseUrl: Secret | null;
+  /** Apps of a size that sleeps are frozen after this many seconds without a request, and stopped after `frozen` more; idle 0: never. */
+  sleep: { idleSeconds: number; frozenSeconds: number };
 }
 
 /** All problems of an environment at once. */
@@ -30,6 +32,10 @@ export class SettingsError extends Error {
 const HIGHEST_PORT = 65_535;
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 const MIN_PASSWORD_LENGTH = 8;
+/** https://devcenter.heroku.com/articles/eco-dyno-hours#dyno-sleeping */
+const IDLE_SECONDS = 30 * 60;
+const FROZEN_SECONDS = 2 * 60 * 60;
+const MAX_SECONDS = 365 * 24 * 60 * 60;
 
 /** Reads the settings of `env`; throws a `SettingsError` that names every wrong value. */
 export function readSettings(env: Record<string, string | undefined>, isRoot: boolean): Settings {
@@ -42,6 +48,14 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
     problems.push(`${name} is "${text}": it must be a TCP port from 1 to ${HIGHEST_PORT}.`);
     return fallback;
   };
+  const seconds = (name: string, fallback: number): number => {
+    const text = env[name] || String(fallback);
+    if (/^\d{1,9}$/.test(text) && Number(text) <= MAX_SECONDS) return Number(text);
+    problems.push(`${name} is "${text}": it must be a number of seconds.`);
+    return fallback;
+  };
+  const idleSeconds = seconds("ZARPA_IDLE_SECONDS", IDLE_SECONDS);
+  const frozenSeconds = seconds("ZARPA_FROZEN_SECONDS", FROZEN_SECONDS);
   const httpPort = port("ZARPA_PORT", 8080);
   const tlsPort = port("ZARPA_TLS_PORT", 8443);
   if (httpPort === tlsPort) problems.push(`ZARPA_PORT and ZARPA_TLS_PORT are both ${tlsPort}: they must differ.`);
@@ -77,6 +91,7 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
     adminPassword: password ? new Secret(password) : null,
     driver: driver as Settings["driver"],
     databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
+    sleep: { idleSeconds, frozenSeconds },
   };
 }
 

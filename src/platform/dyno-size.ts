@@ -13,6 +13,8 @@ export interface DynoSize {
   compute: number;
   dedicated: boolean;
   maxProcesses: number;
+  /** Its web dynos sleep when nobody asks for them. */
+  sleeps: boolean;
   /** Most dynos of one process type. */
   maxQuantity: number;
   /** Sizes of different tiers cannot serve one app together. */
@@ -34,13 +36,13 @@ const BYTES_PER_GIGABYTE = 1024 ** 3;
 /** New apps begin with it, as Heroku's do. */
 export const DEFAULT_SIZE = "Eco";
 
-const standard = { dedicated: false, tier: "professional", maxQuantity: MAX_STANDARD_QUANTITY } as const;
-const performance = { dedicated: true, tier: "professional", maxQuantity: MAX_PERFORMANCE_QUANTITY } as const;
+const standard = { dedicated: false, sleeps: false, tier: "professional", maxQuantity: MAX_STANDARD_QUANTITY } as const;
+const performance = { dedicated: true, sleeps: false, tier: "professional", maxQuantity: MAX_PERFORMANCE_QUANTITY } as const;
 const small = { memory: 0.5, compute: 1, dedicated: false, maxProcesses: 256, maxQuantity: MAX_SMALL_QUANTITY } as const;
 
 export const dynoSizes: readonly DynoSize[] = [
-  { id: "ec0a5d51-0000-4000-8000-000000000001", name: "Eco", ...small, tier: "eco" },
-  { id: "ec0a5d51-0000-4000-8000-000000000002", name: "Basic", ...small, tier: "basic" },
+  { id: "ec0a5d51-0000-4000-8000-000000000001", name: "Eco", ...small, sleeps: true, tier: "eco" },
+  { id: "ec0a5d51-0000-4000-8000-000000000002", name: "Basic", ...small, sleeps: false, tier: "basic" },
   { id: "ec0a5d51-0000-4000-8000-000000000003", name: "Standard-1X", memory: 0.5, compute: 1, maxProcesses: 256, ...standard },
   { id: "ec0a5d51-0000-4000-8000-000000000004", name: "Standard-2X", memory: 1, compute: 2, maxProcesses: 512, ...standard },
   {

@@ -7,6 +7,7 @@ import type { Dynos, DynoState } from "./database/tables.ts";
 import { type DynoLimits, limitsOf } from "./dyno-size.ts";
 import { listFormation } from "./formation.ts";
 import { RELEASE } from "./process-type.ts";
+import { beginSleep, endSleep, keepWakeTime, maySleep, sleepingSince } from "./sleep.ts";
 
 /** The shapes of `FormationStore` in src/runtime/ports.ts, which this room may not import. */
 interface DesiredRelease {
@@ -23,6 +24,7 @@ interface DesiredApp {
   hosts: string[];
   release: DesiredRelease | null;
   formation: { type: string; quantity: number; size: string; command: string }[];
+  sleep: { may: boolean; since: Date | null };
 }
 
 type DynoRecord = Omit<Selectable<Dynos>, "exit_code">;
@@ -44,6 +46,9 @@ export interface FormationStore {
   dynos(appId: string): Promise<DynoRecord[]>;
   insert(dyno: DynoRecord): Promise<void>;
   update(dynoId: string, patch: DynoPatch): Promise<void>;
+  sleep(appId: string): Promise<void>;
+  wake(appId: string): Promise<boolean>;
+  woken(appId: string): Promise<void>;
   limits(size: string): DynoLimits;
 }
 
@@ -73,10 +78,11 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
         .where("id", "=", appId)
         .executeTakeFirst();
       if (app === undefined) return null;
-      const [domains, current, formation] = await Promise.all([
+      const [domains, current, formation, since] = await Promise.all([
         db.selectFrom("domains").select("hostname").where("app_id", "=", appId).orderBy("hostname").execute(),
         release({ currentOf: appId }),
         listFormation(db, appId),
+        sleepingSince(ctx, appId),
       ]);
       return {
         app: { id: app.id, name: app.name, uid: appUid(app.number) },
@@ -86,6 +92,7 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
         formation: formation
           .filter((row) => row.type !== RELEASE)
           .map(({ type, quantity, size, command }) => ({ type, quantity, size, command })),
+        sleep: { may: maySleep(formation), since },
       };
     },
     release: async (releaseId) => await release({ id: releaseId }),
@@ -109,6 +116,9 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
       if (Object.keys(values).length === 0) return;
       await db.updateTable("dynos").set(values).where("id", "=", dynoId).execute();
     },
+    sleep: async (appId) => await beginSleep(ctx, appId),
+    wake: async (appId) => await endSleep(ctx, appId),
+    woken: async (appId) => await keepWakeTime(ctx, appId),
     limits: limitsOf,
   };
 }

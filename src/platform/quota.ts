@@ -11,13 +11,18 @@ export interface EcoQuota {
 /** 1,000 hours a month, as Heroku gives; here they are counted, not enforced. */
 const ECO_SECONDS_A_MONTH = 1000 * 60 * 60;
 
-/** How long the Eco dynos of the account's own apps have run in this month (UTC). */
+/** How long the Eco dynos of the account's own apps have been awake in this month (UTC). */
 export async function readEcoQuota(ctx: Platform, accountId: string): Promise<EcoQuota> {
   const now = ctx.clock.now();
   const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1));
-  const seconds = sql<number>`coalesce(sum(extract(epoch from
-    (case when state in ('down', 'crashed') then dynos.updated_at else ${now}::timestamptz end)
-    - greatest(dynos.created_at, ${month}::timestamptz))), 0)::float8`;
+  const from = sql`greatest(dynos.created_at, ${month}::timestamptz)`;
+  const until = sql`case when state in ('down', 'crashed') then dynos.updated_at else ${now}::timestamptz end`;
+  // What an app sleeps is not counted; its one-off dynos are, they do not sleep with it.
+  const asleep = sql`case when kind <> 'formation' then 0 else (
+    select coalesce(sum(extract(epoch from greatest(interval '0',
+      least(coalesce(ended_at, ${now}::timestamptz), ${until}) - greatest(began_at, ${from})))), 0)
+    from sleeps where sleeps.app_id = dynos.app_id and began_at < ${until} and coalesce(ended_at, ${now}::timestamptz) > ${from}) end`;
+  const seconds = sql<number>`coalesce(sum(greatest(0, extract(epoch from ${until} - ${from}) - ${asleep})), 0)::float8`;
   const rows = await ctx.db
     .selectFrom("dynos")
     .innerJoin("apps", "apps.id", "dynos.app_id")

@@ -7,10 +7,14 @@ import type { DynoLimits, DynoUsage } from "./ports.ts";
 
 const ROOT = "/sys/fs/cgroup";
 /** cgroup v1: one tree for each controller. These are the ones that limit, and the one that systemd counts by. */
-const V1_CONTROLLERS = ["pids", "memory", "cpu", "cpuacct", "systemd", "unified"];
+const V1_CONTROLLERS = ["pids", "memory", "cpu", "cpuacct", "freezer", "systemd", "unified"];
 const STANDARD_SHARES = 1024;
 const KILL_ROUND_MILLISECONDS = 10;
 const KILL_ROUNDS = 500;
+const FREEZE_ROUND_MILLISECONDS = 2;
+const FREEZE_ROUNDS = 500;
+/** More than any dyno has: the kernel gives back what it can. */
+const RECLAIM_BYTES = 2 ** 40;
 
 /**
  * The control groups of one installation: `/<slice>/<name>` in each tree, for hosts with cgroup v2 and with v1 (or both: then the
@@ -88,9 +92,54 @@ export class Cgroups {
       const pids = await this.processes(name);
       if (pids.length === 0) return;
       for (const pid of pids) sendSignal(pid, "SIGKILL");
+      // With v1 what is frozen does not die before it is thawed.
+      await this.thaw(name);
       await this.#clock.sleep(KILL_ROUND_MILLISECONDS);
     }
     throw new Error(`processes of ${this.path(name)} do not end: ${(await this.processes(name)).join(" ")}`);
+  }
+
+  /**
+   * Stops every process of the group where it is, and gives its memory back to the system as far as the kernel can (page cache; the rest
+   * where there is swap). False: processes that do not stop, or a group that is gone; it is thawed then.
+   */
+  async freeze(name: string): Promise<boolean> {
+    const [file] = this.thawFiles(name);
+    if (file === undefined) return false;
+    await writeFile(file, this.version === 2 ? "1" : "FROZEN").catch(() => {});
+    for (let round = 0; !(await this.isFrozen(name)); round += 1) {
+      if (round === FREEZE_ROUNDS) {
+        await this.thaw(name);
+        return false;
+      }
+      await this.#clock.sleep(FREEZE_ROUND_MILLISECONDS);
+    }
+    return true;
+  }
+
+  /** Takes back what memory a frozen group can do without. Errors say that it was less than asked for, as it always is. */
+  async reclaim(name: string): Promise<void> {
+    const file = this.version === 2 ? [this.slice, name, "memory.reclaim"] : ["memory", this.slice, name, "memory.force_empty"];
+    await writeFile(join(this.#root, ...file), this.version === 2 ? String(RECLAIM_BYTES) : "0").catch(() => {});
+  }
+
+  async thaw(name: string): Promise<void> {
+    for (const file of this.thawFiles(name)) await writeFile(file, this.version === 2 ? "0" : "THAWED").catch(() => {});
+  }
+
+  async isFrozen(name: string): Promise<boolean> {
+    const file = this.version === 2 ? [this.slice, name, "cgroup.events"] : ["freezer", this.slice, name, "freezer.state"];
+    const text = await readFile(join(this.#root, ...file), "utf8").catch(() => "");
+    return this.version === 2 ? /^frozen 1$/m.test(text) : text.trim() === "FROZEN";
+  }
+
+  /** The file whose writing thaws the group, as a list; empty: the group is gone, or this kernel freezes nothing. */
+  thawFiles(name: string): string[] {
+    const file =
+      this.version === 2
+        ? join(this.#root, this.slice, name, "cgroup.freeze")
+        : join(this.#root, "freezer", this.slice, name, "freezer.state");
+    return existsSync(file) ? [file] : [];
   }
 
   /** How many processes of the group the kernel has killed for want of memory. */

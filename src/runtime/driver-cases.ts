@@ -129,7 +129,8 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   assert.fail("this did not come true within 10 s");
 }
 
-const SERVER = `python3 -c '
+/** A web server on `$PORT`. */
+export const SERVER = `python3 -c '
 import http.server, os
 http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()'`;
 

@@ -55,7 +55,8 @@ export class Dynos {
     const { driver } = this.#options;
     for (const { dynoId, running, exitCode, started } of await driver.list()) {
       const phase = running ? "running" : "exited";
-      this.#facts.set(dynoId, { ...launchingFact(""), appId: null, phase, exitCode, started, adopted: true });
+      const frozen = running && (await driver.isFrozen(dynoId));
+      this.#facts.set(dynoId, { ...launchingFact(""), appId: null, phase, exitCode, started, adopted: true, frozen });
     }
     this.#unwatch = driver.watch(({ dynoId, exitCode }) => this.#exited(dynoId, exitCode));
   }
@@ -128,6 +129,47 @@ export class Dynos {
     } catch (cause) {
       this.#options.journal.fault("runtime.signal", cause, { dyno_id: dynoId, signal });
     }
+  }
+
+  /** Stops the dyno in place. False: it runs on, and the journal says why if the reason is a fault. */
+  async freeze(dynoId: string): Promise<boolean> {
+    const fact = this.#facts.get(dynoId);
+    try {
+      const isFrozen = await this.#options.driver.freeze(dynoId);
+      if (fact !== undefined) fact.frozen = isFrozen;
+      return isFrozen;
+    } catch (cause) {
+      this.#options.journal.fault("runtime.freeze", cause, { dyno_id: dynoId });
+      return false;
+    }
+  }
+
+  async thaw(dynoId: string): Promise<void> {
+    const fact = this.#facts.get(dynoId);
+    if (fact !== undefined) fact.frozen = false;
+    await this.#options.driver.thaw(dynoId);
+  }
+
+  /** Tells the processes of a sleeping dyno to end. */
+  async hibernate(dynoId: string, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
+    const fact = this.#facts.get(dynoId);
+    if (fact !== undefined) fact.hibernatingAt ??= this.#options.clock.now();
+    await this.signal(dynoId, signal);
+  }
+
+  /** Whether somebody is connected to one of these web dynos. */
+  async areBusy(records: readonly DynoRecord[]): Promise<boolean> {
+    const counts = records.map(async ({ id }) => {
+      const started = this.#facts.get(id)?.started ?? null;
+      return started === null || started.port === null ? 0 : await this.#options.driver.connections(started, started.port);
+    });
+    return (await Promise.all(counts)).some((count) => count > 0);
+  }
+
+  /** The files by which the router can thaw a dyno; none for one that does not run, or is about to end. */
+  thawFiles(dynoId: string): string[] {
+    const fact = this.#facts.get(dynoId);
+    return fact?.phase === "running" && fact.hibernatingAt === null ? this.#options.driver.thawFiles(dynoId) : [];
   }
 
   /** Tells a process without a row to stop. */

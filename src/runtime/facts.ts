@@ -14,6 +14,10 @@ export interface DynoFact {
   killed: boolean;
   /** It was started by an earlier control plane. */
   adopted: boolean;
+  /** All its processes are stopped in place. */
+  frozen: boolean;
+  /** It sleeps: when its processes were told to end. */
+  hibernatingAt: Date | null;
   /** It has no row: when it was told to stop. */
   abandonedAt: Date | null;
 }
@@ -31,6 +35,8 @@ export function launchingFact(appId: string): DynoFact {
     listening: false,
     killed: false,
     adopted: false,
+    frozen: false,
+    hibernatingAt: null,
     abandonedAt: null,
   };
 }

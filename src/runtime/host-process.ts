@@ -51,6 +51,8 @@ export async function awaitEnd(mark: ProcessMark, clock: Clock): Promise<void> {
 }
 
 const LISTEN = "0A";
+/** Established, and on the way to it. */
+const OPEN: ReadonlySet<string> = new Set(["01", "03"]);
 
 /**
  * Whether something listens on a TCP port where `reachable` addresses lead, read from /proc/<pid>/net/tcp and tcp6 of the process's network
@@ -75,6 +77,20 @@ export async function listensOn(pid: number, port: number, addresses: readonly s
     }
   }
   return false;
+}
+
+/** How many TCP connections to a port of the process's network namespace are established, from either side still open. */
+export async function connectionsTo(pid: number, port: number): Promise<number> {
+  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  let count = 0;
+  for (const table of ["tcp", "tcp6"]) {
+    const text = await readFile(`/proc/${pid}/net/${table}`, "utf8").catch(() => "");
+    for (const line of text.split("\n").slice(1)) {
+      const [, local, , state] = line.trim().split(/\s+/);
+      if (local?.endsWith(wanted) === true && state !== undefined && OPEN.has(state)) count += 1;
+    }
+  }
+  return count;
 }
 
 function littleEndianHex(address: string): string {

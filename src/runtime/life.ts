@@ -11,6 +11,8 @@ export interface LifeOptions {
   clock: Clock;
   dynos: Dynos;
   waitingRoom: WaitingRoom;
+  /** Somebody asks for the app at this moment. */
+  asked(appId: string): void;
   /** A dyno has come to its end for good; the exit code is null when its process was lost or could not be started. */
   ended(dynoId: string, exitCode: number | null): void;
 }
@@ -43,7 +45,7 @@ export class Life {
         this.#say(action.record, "Error R13 (Attach error) -> Failed to attach to process");
         return await this.#retire(action.record);
       case "up":
-        return await this.#up(action.record);
+        return await this.#up(action.record, scene);
       case "boot-timeout":
         this.#say(
           action.record,
@@ -60,6 +62,20 @@ export class Life {
         return await this.#retire(action.record);
       case "stop":
         return await this.#stop(action.record);
+      case "sleep":
+        return await this.#sleep(action.web, scene.appId);
+      case "wake":
+        await this.#options.store.wake(scene.appId);
+        return;
+      case "idle":
+        return await this.#idle(action.record, scene);
+      case "hibernate":
+        if (action.step === "SIGTERM") this.#say(action.record, "Stopping all processes with SIGTERM");
+        return await this.#options.dynos.hibernate(action.record.id, action.step);
+      case "hibernated":
+        return await this.#hibernated(action.record, action.exitCode);
+      case "rise":
+        return await this.#rise(action.record);
       case "kill":
         this.#say(
           action.record,
@@ -92,6 +108,9 @@ export class Life {
     const record = newRecord(slot, { kind: "formation", appId: desired.app.id, releaseId: release.id, now: clock.now() });
     record.crashes = crashes;
     await store.insert(record);
+    // Whatever starts a dyno ends the app's sleep.
+    if (desired.sleep.since !== null) await store.wake(desired.app.id);
+    if (after?.state === "idle") this.#say(record, "Unidling", "State changed from down to starting");
     if (after?.stop_requested === true) this.#say(record, "Restarting");
     if (after?.state === "crashed") this.#say(record, "State changed from crashed to starting");
     this.announce(record);
@@ -107,11 +126,52 @@ export class Life {
     dynos.launch(record, desired.app, release);
   }
 
-  async #up(record: DynoRecord): Promise<void> {
+  async #up(record: DynoRecord, { desired }: Scene): Promise<void> {
     const started = this.#options.dynos.facts.get(record.id)?.started ?? null;
     const address = started === null ? {} : { address: started.address, port: started.port };
     await this.#options.store.update(record.id, { state: "up", ...address });
     this.#say(record, "State changed from starting to up");
+    if (record.type === "web" && desired?.sleep.may === true) await this.#options.store.woken(record.app_id);
+  }
+
+  async #sleep(web: readonly DynoRecord[], appId: string): Promise<void> {
+    const { dynos, store, asked } = this.#options;
+    // A request that is answered slowly, or a WebSocket: it is written to the request log when it ends.
+    if (await dynos.areBusy(web)) asked(appId);
+    else await store.sleep(appId);
+  }
+
+  /** The router holds new requests already; what came before is looked for once more when the dyno stands still. */
+  async #idle(record: DynoRecord, { appId }: Scene): Promise<void> {
+    const { dynos, store, asked } = this.#options;
+    const isFrozen = await dynos.freeze(record.id);
+    if (record.type === "web" && (await dynos.areBusy([record]))) {
+      await dynos.thaw(record.id);
+      asked(appId);
+      await store.wake(appId);
+      return;
+    }
+    await store.update(record.id, { state: "idle" });
+    this.#say(record, "Idling");
+    if (!isFrozen) {
+      this.#say(record, "Stopping all processes with SIGTERM");
+      await dynos.hibernate(record.id, "SIGTERM");
+    }
+    this.#say(record, "State changed from up to down");
+  }
+
+  async #hibernated(record: DynoRecord, exitCode: number | null): Promise<void> {
+    await this.#options.log.finish(record.id);
+    if (exitCode !== null) this.#say(record, `Process exited with status ${exitCode}`);
+    this.#options.dynos.remove(record.id);
+  }
+
+  async #rise(record: DynoRecord): Promise<void> {
+    const { dynos, store } = this.#options;
+    await dynos.thaw(record.id);
+    await store.update(record.id, { state: "up" });
+    this.#say(record, "Unidling", "State changed from down to starting", "State changed from starting to up");
+    if (record.type === "web") await store.woken(record.app_id);
   }
 
   async #stop(record: DynoRecord): Promise<void> {

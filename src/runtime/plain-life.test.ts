@@ -38,6 +38,7 @@ async function startPlane(): Promise<void> {
     journal,
     logsFolder: join(home, "dynos"),
     rendezvous: { port: 0, cert: certificate.cert, key: certificate.key },
+    sleepTimes: { idle: null, frozen: 0 },
   });
   await runtime.start();
 }

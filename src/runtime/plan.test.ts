@@ -2,85 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backOff } from "./back-off.ts";
 import { type DynoFact, launchingFact } from "./facts.ts";
-import { type Action, plan, planAbandoned } from "./plan.ts";
-import type { DesiredApp, DynoRecord } from "./ports.ts";
-
-const NOW = new Date("2026-11-20T12:00:00Z");
-const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
-const ahead = (seconds: number): Date => ago(-seconds);
-
-function desired(quantity: number, more: Partial<DesiredApp> = {}): DesiredApp {
-  return {
-    app: { id: "app", name: "sample", uid: 200_001 },
-    maintenance: false,
-    hosts: [],
-    release: { id: "v2", version: 2, slugRoot: null, stack: "heroku-24", config: {} },
-    formation: [{ type: "web", quantity, size: "Eco", command: "serve" }],
-    ...more,
-  };
-}
-
-function row(id: string, more: Partial<DynoRecord> = {}): DynoRecord {
-  return {
-    id,
-    app_id: "app",
-    release_id: "v2",
-    type: "web",
-    name: "web.1",
-    size: "Eco",
-    command: "serve",
-    state: "up",
-    kind: "formation",
-    attach: false,
-    force_no_tty: false,
-    env: {},
-    attach_digest: null,
-    stop_requested: false,
-    crashes: 0,
-    restart_at: null,
-    address: null,
-    port: null,
-    created_at: ago(5),
-    updated_at: ago(5),
-    ...more,
-  };
-}
-
-type FactPatch = Partial<DynoFact>;
-
-interface Case {
-  title: string;
-  desired?: DesiredApp | null;
-  records: DynoRecord[];
-  /** By dyno id; a record that is not named runs. `null`: it has no process. */
-  facts?: Record<string, FactPatch | null>;
-  actions: string[];
-  wakeIn?: number;
-}
-
-function show(action: Action): string {
-  switch (action.do) {
-    case "start":
-      return `start ${action.slot.name} crashes=${action.crashes} after=${action.after?.id ?? "-"}`;
-    case "exited":
-    case "failed": {
-      const { next } = action;
-      const wait =
-        next.state === "crashed" ? ` crashes=${next.crashes} in=${(next.restartAt.getTime() - NOW.getTime()) / 1000}` : "";
-      return `${action.do} ${action.record.id} ${next.state}${wait}`;
-    }
-    case "abandon":
-      return `abandon ${action.dynoId} ${action.step}`;
-    default:
-      return `${action.do} ${action.record.id}`;
-  }
-}
-
-const old = (id: string, more: Partial<DynoRecord> = {}): DynoRecord => row(id, { release_id: "v1", ...more });
-const oneOff = (id: string, more: Partial<DynoRecord> = {}): DynoRecord =>
-  row(id, { kind: "one-off", type: "run", name: "run.1234", state: "created", ...more });
-const starting = { state: "starting" } as const;
-const crashed = { state: "crashed" } as const;
+import { planAbandoned } from "./plan.ts";
+import {
+  ago,
+  ahead,
+  type Case,
+  crashed,
+  desired,
+  type FactPatch,
+  NOW,
+  old,
+  oneOff,
+  row,
+  show,
+  starting,
+  testCases,
+} from "./plan.test-support.ts";
 
 const cases: Case[] = [
   { title: "nothing is deployed yet", desired: desired(1, { release: null }), records: [], actions: [] },
@@ -251,19 +188,7 @@ const cases: Case[] = [
   { title: "the app is gone", desired: null, records: [row("a"), oneOff("b", { state: "up" })], actions: ["stop b", "stop a"] },
 ];
 
-for (const { title, records, actions, wakeIn, ...given } of cases) {
-  test(title, () => {
-    const facts = new Map<string, DynoFact>();
-    for (const { id, state } of records) {
-      const patch = given.facts?.[id];
-      const hasProcess = patch !== null && (patch !== undefined || state !== "crashed");
-      if (hasProcess) facts.set(id, { ...launchingFact("app"), phase: "running", ...patch });
-    }
-    const result = plan(given.desired === undefined ? desired(1) : given.desired, records, facts, NOW);
-    assert.deepEqual(result.actions.map(show), actions);
-    assert.deepEqual(result.wakeAt, wakeIn === undefined ? null : ahead(wakeIn));
-  });
-}
+testCases(cases);
 
 test("processes without a row are stopped, killed after 30 seconds, and removed", () => {
   const facts = new Map<string, DynoFact>();

@@ -34,6 +34,18 @@ export type Action =
   /** Its process is gone without a word, as after a restart of the machine. Or it is not needed: a crashed one, or never begun. */
   | { do: "retire"; record: DynoRecord }
   | { do: "stop"; record: DynoRecord }
+  /** Nobody has asked for the app in a long time: it is to sleep. */
+  | { do: "sleep"; web: DynoRecord[] }
+  /** Somebody has asked for it, and only the router knows. */
+  | { do: "wake" }
+  /** The app sleeps: this dyno is frozen, or stopped where that cannot be. */
+  | { do: "idle"; record: DynoRecord }
+  /** It has been frozen for long: its processes end, and it goes on sleeping without any. */
+  | { do: "hibernate"; record: DynoRecord; step: "SIGTERM" | "SIGKILL" }
+  /** The processes of a sleeping dyno have ended. */
+  | { do: "hibernated"; record: DynoRecord; exitCode: number | null }
+  /** It was frozen and runs again. */
+  | { do: "rise"; record: DynoRecord }
   /** R12. */
   | { do: "kill"; record: DynoRecord }
   /** A process without a row. */
@@ -48,15 +60,48 @@ export interface Plan {
   wakeAt: Date | null;
 }
 
+/** When apps sleep, in milliseconds. */
+export interface SleepTimes {
+  /** Without a request for this long, an app of a size that sleeps is frozen; null: never. */
+  idle: number | null;
+  /** A dyno that has been frozen for this long is stopped. */
+  frozen: number;
+}
+
+/** What is known of the requests to an app. */
+export interface Attention {
+  /** When somebody asked for it last, as far as is known. */
+  asked: Date | null;
+  /** Since when that would be known. */
+  watchedSince: Date;
+  times: SleepTimes;
+}
+
 /** Compares what should run with what does. `desired` null: the app is gone. Pure: the same input gives the same plan. */
-export function plan(desired: DesiredApp | null, records: readonly DynoRecord[], facts: Facts, now: Date): Plan {
+export function plan(
+  desired: DesiredApp | null,
+  records: readonly DynoRecord[],
+  facts: Facts,
+  now: Date,
+  attention: Attention,
+): Plan {
+  const { asked, watchedSince, times } = attention;
   const planner = new Planner(facts, now);
   const rest: DynoRecord[] = [];
   for (const record of records) {
     if (!planner.follow(record, desired)) rest.push(record);
   }
   // The formation is judged when its instances have taken their steps: the executor plans again after them.
-  if (!planner.actions.some(isFormationStep)) planner.form(slotsOf(desired), desired?.release?.id ?? null, rest);
+  if (planner.actions.some(isFormationStep)) return { actions: planner.actions, wakeAt: planner.wakeAt };
+  const since = desired?.sleep.since ?? null;
+  const frozenUntil = since === null ? null : new Date(since.getTime() + times.frozen);
+  planner.form(slotsOf(desired), desired?.release?.id ?? null, rest, frozenUntil);
+  // A size that does not sleep, or no web dyno any more: only a worker, which never sleeps alone.
+  const isAsked = since !== null && ((asked ?? since) > since || desired?.sleep.may !== true);
+  if (isAsked) planner.actions.push({ do: "wake" });
+  else if (since === null && desired?.sleep.may === true && times.idle !== null && planner.actions.length === 0) {
+    planner.tire(rest, asked ?? watchedSince, times.idle);
+  }
   return { actions: planner.actions, wakeAt: planner.wakeAt };
 }
 
@@ -95,6 +140,10 @@ class Planner {
   follow(record: DynoRecord, desired: DesiredApp | null): boolean {
     const fact = this.#facts.get(record.id);
     if (record.state === "crashed") return false;
+    if (record.state === "idle") {
+      const isEnded = fact?.phase === "exited" || fact?.phase === "failed";
+      return isEnded && this.#add({ do: "hibernated", record, exitCode: fact.exitCode });
+    }
     if (record.state === "created" && fact === undefined && record.kind !== "formation") {
       this.#begin(record, desired);
       return true;
@@ -115,8 +164,8 @@ class Planner {
     return true;
   }
 
-  /** Fills the slots with the instances that are right, and ends the others. */
-  form(slots: readonly Slot[], releaseId: string | null, records: readonly DynoRecord[]): void {
+  /** Fills the slots with the instances that are right, and ends the others. `frozenUntil`: the app sleeps, and until then in place. */
+  form(slots: readonly Slot[], releaseId: string | null, records: readonly DynoRecord[], frozenUntil: Date | null): void {
     const formation = records.filter(({ kind, state }) => kind === "formation" && state !== "stopping");
     const wanted = new Set(slots.map(({ name }) => name));
     for (const record of formation) if (!wanted.has(record.name)) this.#end(record);
@@ -129,8 +178,17 @@ class Planner {
           record.command === slot.command &&
           !record.stop_requested,
       );
-      this.#fill(slot, right ?? null, own);
+      this.#fill(slot, right ?? null, own, frozenUntil);
     }
+  }
+
+  /** An app that is up and quiet sleeps when nobody has asked for it in `idle` milliseconds; a dyno that came up counts as a request. */
+  tire(records: readonly DynoRecord[], asked: Date, idle: number): void {
+    const formation = records.filter(({ kind, state }) => kind === "formation" && state !== "crashed");
+    const web = formation.filter(({ type }) => type === "web");
+    if (web.length === 0 || formation.some(({ state }) => state !== "up")) return;
+    const last = Math.max(asked.getTime(), ...web.map(({ updated_at: since }) => since.getTime()));
+    if (this.#isDue(new Date(last), idle)) this.#add({ do: "sleep", web });
   }
 
   abandon(dynoId: string): void {
@@ -163,7 +221,7 @@ class Planner {
     return record.kind === "release" && (fact.adopted || this.#isDue(record.created_at, RELEASE_PHASE_MILLISECONDS));
   }
 
-  #fill(slot: Slot, right: DynoRecord | null, own: readonly DynoRecord[]): void {
+  #fill(slot: Slot, right: DynoRecord | null, own: readonly DynoRecord[], frozenUntil: Date | null): void {
     const others = own.filter((record) => record !== right);
     if (right === null) {
       const after = others.findLast((record) => record.stop_requested || record.state === "crashed") ?? null;
@@ -176,7 +234,18 @@ class Planner {
         record.state !== "crashed" && record.state !== "starting" && right.state !== "up" && right.state !== "idle";
       // One that was told to stop and whose successor does not come up stops all the same.
       const mayServe = keepsServing && !(record.stop_requested && right.state === "crashed");
-      if (!mayServe) this.#end(record);
+      const isFrozen = record.state === "idle" && this.#facts.get(record.id)?.frozen === true;
+      if (mayServe && isFrozen) this.#add({ do: "rise", record });
+      else if (!mayServe || record.state === "idle") this.#end(record);
+    }
+    if (right.state === "idle") {
+      if (frozenUntil === null) this.#rise(slot, right);
+      else this.#doze(right, frozenUntil);
+      return;
+    }
+    if (frozenUntil !== null) {
+      if (right.state === "up") this.#add({ do: "idle", record: right });
+      return;
     }
     if (right.state !== "crashed") return;
     if (right.restart_at !== null && right.restart_at > this.#now) {
@@ -187,10 +256,31 @@ class Planner {
     this.#add({ do: "retire", record: right });
   }
 
+  #rise(slot: Slot, record: DynoRecord): void {
+    const fact = this.#facts.get(record.id);
+    if (fact !== undefined && fact.hibernatingAt === null) this.#add({ do: "rise", record });
+    else {
+      this.#add({ do: "start", slot, crashes: 0, after: record });
+      if (fact === undefined) this.#add({ do: "retire", record });
+    }
+  }
+
+  #doze(record: DynoRecord, frozenUntil: Date): void {
+    const fact = this.#facts.get(record.id);
+    if (fact === undefined) return;
+    if (fact.hibernatingAt !== null) {
+      if (!fact.killed && this.#isDue(fact.hibernatingAt, STOP_MILLISECONDS)) {
+        this.#add({ do: "hibernate", record, step: "SIGKILL" });
+      }
+    } else if (fact.adopted && !fact.frozen) this.#add({ do: "wake" });
+    else if (this.#isDue(frozenUntil, 0)) this.#add({ do: "hibernate", record, step: "SIGTERM" });
+  }
+
   #end(record: DynoRecord): void {
-    if (record.state === "crashed") this.#add({ do: "retire", record });
+    const fact = this.#facts.get(record.id);
+    if (record.state === "crashed" || (record.state === "idle" && fact === undefined)) this.#add({ do: "retire", record });
     // What is being launched can be stopped in a moment.
-    else if (this.#facts.get(record.id)?.phase === "running") this.#add({ do: "stop", record });
+    else if (fact?.phase === "running") this.#add({ do: "stop", record });
   }
 
   #ending(record: DynoRecord): Ending {

@@ -13,6 +13,14 @@ export interface Driver {
   signal(dynoId: string, signal: "SIGTERM" | "SIGKILL" | "SIGHUP"): Promise<void>;
   /** Whether something listens on the dyno's port, without connecting to it. */
   isListening(dyno: StartedDyno, port: number): Promise<boolean>;
+  /** Connections to the dyno's port that are open at this moment. */
+  connections(dyno: StartedDyno, port: number): Promise<number>;
+  /** Stops it in place, its memory given back as far as the kernel can. False: that cannot be; it runs on. */
+  freeze(dynoId: string): Promise<boolean>;
+  thaw(dynoId: string): Promise<void>;
+  isFrozen(dynoId: string): Promise<boolean>;
+  /** Files of control groups by which anybody who may write to them can thaw the dyno (`THAWED` or `0`); empty: it cannot be frozen. */
+  thawFiles(dynoId: string): string[];
   /** Everything this driver runs or has seen exit and has not yet removed: also what a former control plane started. */
   list(): Promise<ObservedDyno[]>;
   /** What the dyno uses at this moment; null when it is gone. */
@@ -103,6 +111,15 @@ export interface DesiredApp {
   /** Null before the first release with a slug: nothing runs. */
   release: DesiredRelease | null;
   formation: { type: string; quantity: number; size: string; command: string }[];
+  sleep: DesiredSleep;
+}
+
+/** https://devcenter.heroku.com/articles/eco-dyno-hours#dyno-sleeping */
+export interface DesiredSleep {
+  /** Its web dynos are of a size that sleeps when nobody asks for them; its other dynos sleep with them. */
+  may: boolean;
+  /** Since when it sleeps; null: it is awake. */
+  since: Date | null;
 }
 
 export interface DesiredRelease {
@@ -154,6 +171,12 @@ export interface FormationStore {
     dynoId: string,
     patch: Partial<Pick<DynoRecord, "state" | "crashes" | "restart_at" | "address" | "port">> & { exit_code?: number },
   ): Promise<void>;
+  /** The app sleeps from now on. */
+  sleep(appId: string): Promise<void>;
+  /** The app sleeps no longer; false: it did not. */
+  wake(appId: string): Promise<boolean>;
+  /** A web dyno answers again after a sleep: its time is kept. */
+  woken(appId: string): Promise<void>;
   limits(size: string): DynoLimits;
 }
 

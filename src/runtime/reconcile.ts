@@ -2,7 +2,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import type { Dynos } from "./dynos.ts";
 import type { Life, Scene } from "./life.ts";
-import { plan, planAbandoned } from "./plan.ts";
+import { type Action, plan, planAbandoned, type Attention } from "./plan.ts";
 import type { FormationStore, RoutePublisher } from "./ports.ts";
 import { routeOf } from "./route.ts";
 
@@ -11,6 +11,7 @@ export interface ReconcilerOptions {
   routes: RoutePublisher;
   dynos: Dynos;
   life: Life;
+  attention(appId: string): Attention;
   clock: Clock;
   journal: Journal;
 }
@@ -85,24 +86,22 @@ export class Reconciler {
 
   /** Reads, plans and executes until there is nothing to do now. Returns when there will be. */
   async #pass(appId: string): Promise<Date | null> {
-    const { store, dynos, life, clock } = this.#options;
+    const { store, dynos, life, clock, attention } = this.#options;
     for (let round = 0; round < MAX_ROUNDS && !this.#ended; round += 1) {
       const known = [...dynos.facts].filter(([, fact]) => fact.appId === appId).map(([dynoId]) => dynoId);
       const [desired, records] = await Promise.all([store.desired(appId), store.dynos(appId)]);
       for (const record of records) dynos.adopt(record);
       const scene: Scene = { appId, desired, records };
       const now = clock.now();
-      const own = plan(desired, records, dynos.facts, now);
+      const own = plan(desired, records, dynos.facts, now, attention(appId));
       const stray = planAbandoned(known, records, dynos.facts, now);
       const actions = [...own.actions, ...stray.actions];
-      const stops = actions.filter((action) => action.do === "stop");
-      const steps = actions.filter((action) => action.do !== "stop" && action.do !== "await-client");
-      await Promise.all(
-        actions.filter((action) => action.do !== "stop").map(async (action) => await life.execute(action, scene)),
-      );
+      const stops = actions.filter(takesNoMoreRequests);
+      const rest = actions.filter((action) => !takesNoMoreRequests(action));
+      await Promise.all(rest.map(async (action) => await life.execute(action, scene)));
       // What has been done changes the picture: routes and stops are for one that is complete.
-      if (steps.length > 0) continue;
-      await this.#publish(scene, new Set(stops.map(({ record }) => record.id)));
+      if (rest.some((action) => action.do !== "await-client")) continue;
+      await this.#publish(scene, new Set(stops.filter((stop) => stop.do !== "idle").map(({ record }) => record.id)));
       if (this.#ended) return null;
       await Promise.all(stops.map(async (action) => await life.execute(action, scene)));
       if (stops.length === 0) return earlier(own.wakeAt, stray.wakeAt);
@@ -111,19 +110,24 @@ export class Reconciler {
   }
 
   async #publish({ appId, desired, records }: Scene, leaving: ReadonlySet<string>): Promise<void> {
-    const { routes } = this.#options;
+    const { routes, dynos } = this.#options;
     if (desired === null) {
       this.#published.delete(appId);
       // A router that is away is waited for, but not by a control plane that ends.
       await Promise.race([routes.withdraw(appId), this.#ending.promise]);
       return;
     }
-    const route = routeOf(desired, records, leaving);
+    const route = routeOf(desired, records, leaving, (dynoId) => dynos.thawFiles(dynoId));
     const text = JSON.stringify(route);
     if (this.#published.get(appId) === text) return;
     await Promise.race([routes.publish(route), this.#ending.promise]);
     this.#published.set(appId, text);
   }
+}
+
+/** Steps that the router has to know of before they are taken. */
+function takesNoMoreRequests(action: Action): action is Extract<Action, { do: "stop" | "idle" | "hibernate" }> {
+  return action.do === "stop" || action.do === "idle" || action.do === "hibernate";
 }
 
 function earlier(a: Date | null, b: Date | null): Date | null {

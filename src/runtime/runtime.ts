@@ -5,6 +5,7 @@ import type { Journal } from "../kernel/journal.ts";
 import { Dynos } from "./dynos.ts";
 import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
+import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
 import { Reconciler } from "./reconcile.ts";
 import { type Attachable, openRendezvous } from "./rendezvous.ts";
@@ -21,6 +22,7 @@ export interface RuntimeOptions {
   logsFolder: string;
   /** Where `heroku run` connects to: TCP port, certificate and key as PEM. */
   rendezvous: { port: number; cert: string; key: string };
+  sleepTimes: SleepTimes;
   /** In [0, 1). */
   random?: () => number;
 }
@@ -41,6 +43,10 @@ export interface Runtime {
   stop(): Promise<void>;
   /** Something about the app has changed: rows are compared with processes soon. Returns at once, never throws. */
   appChanged(appId: string): void;
+  /** The router has served a request to a dyno of the app. */
+  requestServed(appId: string, at: Date): void;
+  /** A request waits for the sleeping app. */
+  wake(appId: string): void;
   /** Resolves when no process of an app that is gone is left. */
   appDestroyed(appId: string): Promise<void>;
   /** Rejects when the platform cannot run it. https://devcenter.heroku.com/articles/release-phase */
@@ -70,6 +76,9 @@ class ReconcilingRuntime implements Runtime {
   readonly #reconciler: Reconciler;
   readonly #waitingRoom: WaitingRoom;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
+  /** When somebody asked for an app last. Those of before this start are not known: apps sleep that much later. */
+  readonly #asked = new Map<string, Date>();
+  readonly #startedAt: Date;
   readonly #emptied = new Map<string, PromiseWithResolvers<void>>();
   readonly #ended = new AbortController();
   #rendezvous: Awaited<ReturnType<typeof openRendezvous>> | null = null;
@@ -81,12 +90,26 @@ class ReconcilingRuntime implements Runtime {
     const random = options.random ?? Math.random;
     this.#options = options;
     this.#random = random;
+    this.#startedAt = clock.now();
     const changed = (appId: string): void => this.appChanged(appId);
     this.#dynos = new Dynos({ driver, store, log, clock, journal, random, outputFolder, changed });
     this.#waitingRoom = new WaitingRoom(clock);
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
-    this.#life = new Life({ store, log, clock, dynos: this.#dynos, waitingRoom: this.#waitingRoom, ended });
-    this.#reconciler = new Reconciler({ store, routes, dynos: this.#dynos, life: this.#life, clock, journal });
+    const asked = (appId: string): void => this.requestServed(appId, clock.now());
+    this.#life = new Life({ store, log, clock, dynos: this.#dynos, waitingRoom: this.#waitingRoom, asked, ended });
+    this.#reconciler = new Reconciler({
+      store,
+      routes,
+      dynos: this.#dynos,
+      life: this.#life,
+      clock,
+      journal,
+      attention: (appId) => ({
+        asked: this.#asked.get(appId) ?? null,
+        watchedSince: this.#startedAt,
+        times: options.sleepTimes,
+      }),
+    });
   }
 
   get rendezvousPort(): number {
@@ -117,6 +140,21 @@ class ReconcilingRuntime implements Runtime {
 
   appChanged(appId: string): void {
     void this.#runPass(appId);
+  }
+
+  requestServed(appId: string, at: Date): void {
+    const last = this.#asked.get(appId);
+    if (last === undefined || last < at) this.#asked.set(appId, at);
+  }
+
+  wake(appId: string): void {
+    const { store, journal, clock } = this.#options;
+    this.requestServed(appId, clock.now());
+    store
+      .wake(appId)
+      // Also when it was awake: then the router has to be told.
+      .then(() => this.appChanged(appId))
+      .catch((cause: unknown) => journal.fault("runtime.wake", cause, { app_id: appId }));
   }
 
   async appDestroyed(appId: string): Promise<void> {
@@ -160,6 +198,7 @@ class ReconcilingRuntime implements Runtime {
     if (!isDone || waiting === undefined) return isDone;
     if ([...this.#dynos.facts.values()].some((fact) => fact.appId === appId)) return isDone;
     this.#emptied.delete(appId);
+    this.#asked.delete(appId);
     waiting.resolve();
     return isDone;
   }

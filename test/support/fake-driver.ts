@@ -4,6 +4,7 @@ interface FakeDyno {
   spec: DynoSpec;
   started: StartedDyno;
   listening: boolean;
+  frozen: boolean;
   exitCode: number | null;
 }
 
@@ -25,7 +26,7 @@ export class FakeDriver implements Driver {
   async start(spec: DynoSpec): Promise<StartedDyno> {
     if (this.broken.has(spec.name)) throw new Error(`${spec.name} cannot be started`);
     const started = { dynoId: spec.dynoId, address: `10.0.0.${this.dynos.size + 1}`, port: spec.port, pid: 1_000 };
-    this.dynos.set(spec.dynoId, { spec, started, listening: false, exitCode: null });
+    this.dynos.set(spec.dynoId, { spec, started, listening: false, frozen: false, exitCode: null });
     return started;
   }
 
@@ -39,6 +40,35 @@ export class FakeDriver implements Driver {
 
   async isListening({ dynoId }: StartedDyno): Promise<boolean> {
     return this.dynos.get(dynoId)?.listening ?? false;
+  }
+
+  /** Open connections of every dyno. */
+  busy = 0;
+  /** Whether this machine can freeze. */
+  freezes = true;
+
+  async connections(): Promise<number> {
+    return this.busy;
+  }
+
+  async freeze(dynoId: string): Promise<boolean> {
+    const dyno = this.dynos.get(dynoId);
+    if (dyno === undefined || !this.freezes) return false;
+    dyno.frozen = true;
+    return true;
+  }
+
+  async thaw(dynoId: string): Promise<void> {
+    const dyno = this.dynos.get(dynoId);
+    if (dyno !== undefined) dyno.frozen = false;
+  }
+
+  async isFrozen(dynoId: string): Promise<boolean> {
+    return this.dynos.get(dynoId)?.frozen ?? false;
+  }
+
+  thawFiles(dynoId: string): string[] {
+    return this.freezes && this.dynos.has(dynoId) ? [`/groups/${dynoId}/cgroup.freeze`] : [];
   }
 
   async list(): Promise<ObservedDyno[]> {

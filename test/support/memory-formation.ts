@@ -10,11 +10,20 @@ export class MemoryFormation implements FormationStore {
   readonly #clock: Clock;
   /** When set, every query fails with it. */
   failure: Error | null = null;
+  /** How often a web dyno came back from a sleep. */
+  wakes = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     const app = { id: newId(), name: "sample", uid: 200_001 };
-    this.app = { app, maintenance: false, hosts: ["sample.localhost"], release: null, formation: [] };
+    this.app = {
+      app,
+      maintenance: false,
+      hosts: ["sample.localhost"],
+      release: null,
+      formation: [],
+      sleep: { may: false, since: null },
+    };
   }
 
   /** Makes a new release current. */
@@ -71,6 +80,23 @@ export class MemoryFormation implements FormationStore {
     this.#check();
     const row = this.rows.find(({ id }) => id === dynoId);
     if (row !== undefined) Object.assign(row, patch, patch.state === undefined ? {} : { updated_at: this.#clock.now() });
+  }
+
+  async sleep(): Promise<void> {
+    this.#check();
+    this.must().sleep.since ??= this.#clock.now();
+  }
+
+  async wake(): Promise<boolean> {
+    this.#check();
+    const { sleep } = this.must();
+    const slept = sleep.since !== null;
+    sleep.since = null;
+    return slept;
+  }
+
+  async woken(): Promise<void> {
+    this.wakes += 1;
   }
 
   limits(): DynoLimits {

@@ -118,6 +118,7 @@ export class RuntimeBench {
       journal: { note: () => {}, fault: (event, cause) => void this.faults.push(`${event}: ${String(cause)}`) },
       logsFolder: this.#folder,
       rendezvous: { port: 0, ...this.#certificate },
+      sleepTimes: { idle: 30 * 60_000, frozen: 120 * 60_000 },
       random: () => 0.5,
     });
   }

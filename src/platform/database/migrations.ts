@@ -79,11 +79,25 @@ create table dynos (
 create index on dynos (app_id) where state <> 'down';
 `;
 
+/** When apps slept, and how long it took to wake them: from the request to the web dyno that could answer it. */
+const SLEEPS = `
+create table sleeps (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, began_at timestamptz not null, ended_at timestamptz,
+  wake_milliseconds integer);
+create unique index one_sleep_at_a_time on sleeps (app_id) where ended_at is null;
+create index on sleeps (app_id, began_at);
+`;
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(FOUNDATION).execute(db);
+    },
+  },
+  "0002_sleep": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(SLEEPS).execute(db);
     },
   },
 };

@@ -213,6 +213,16 @@ export interface Dynos {
   updated_at: Stamp;
 }
 
+export interface Sleeps {
+  id: string;
+  app_id: string;
+  began_at: Stamp;
+  /** Null: the app sleeps. */
+  ended_at: NullableStamp;
+  /** Null: it has not been up since. */
+  wake_milliseconds: number | null;
+}
+
 export interface Tables {
   accounts: Accounts;
   authorizations: Authorizations;
@@ -228,4 +238,5 @@ export interface Tables {
   releases: Releases;
   formations: Formations;
   dynos: Dynos;
+  sleeps: Sleeps;
 }

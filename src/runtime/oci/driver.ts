@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { attachCommand } from "../attach.ts";
 import { startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
-import { listensOn, sendSignal } from "../host-process.ts";
+import { connectionsTo, listensOn, sendSignal } from "../host-process.ts";
 import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
@@ -30,6 +30,8 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     if (signal === "SIGKILL") return await machine.cgroups.kill(dynoId);
     const init = await initPid(machine, dynoId);
     for (const pid of await machine.cgroups.processes(dynoId)) if (pid !== init) sendSignal(pid, signal);
+    // A frozen process takes its signal when it is thawed.
+    await machine.cgroups.thaw(dynoId);
   };
   return {
     name: "oci",
@@ -49,6 +51,15 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     },
     signal: signalDyno,
     isListening: async (dyno, port) => await listensOn(dyno.pid, port, [dyno.address]),
+    connections: async (dyno, port) => await connectionsTo(dyno.pid, port),
+    freeze: async (dynoId) => {
+      if (!(await machine.cgroups.freeze(dynoId))) return false;
+      await machine.cgroups.reclaim(dynoId);
+      return true;
+    },
+    thaw: async (dynoId) => await machine.cgroups.thaw(dynoId),
+    isFrozen: async (dynoId) => await machine.cgroups.isFrozen(dynoId),
+    thawFiles: (dynoId) => machine.cgroups.thawFiles(dynoId),
     list: async () => await machine.folders.observe(),
     usage: async (dynoId) => await machine.cgroups.usage(dynoId),
     watch: (onExit) => watchExits(machine.folders, options.clock, options.journal, onExit),

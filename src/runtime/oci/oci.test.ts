@@ -2,6 +2,7 @@ import { systemClock } from "../../kernel/clock.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { hostCertificates, testStack } from "../../../test/support/stack.ts";
 import { describeDriver } from "../driver-cases.ts";
+import { describeSleep } from "../sleep-cases.ts";
 import { createOciDriver } from "./driver.ts";
 import { describeIsolation } from "./isolation-cases.ts";
 import { test } from "node:test";
@@ -24,6 +25,9 @@ if ("missing" in stack) {
           clock: systemClock,
         }),
     },
-    (trial) => describeIsolation(trial, stack.root),
+    (trial) => {
+      describeSleep(trial);
+      describeIsolation(trial, stack.root);
+    },
   );
 }

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { attachCommand } from "../attach.ts";
 import { type DynoNote, startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
-import { listensOn, markProcess, sendSignal } from "../host-process.ts";
+import { connectionsTo, listensOn, markProcess, sendSignal } from "../host-process.ts";
 import type { AttachedDyno, Driver, DynoSpec, StartedDyno } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { copyHome } from "./home.ts";
@@ -28,6 +28,8 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
   const signalDyno = async (dynoId: string, signal: NodeJS.Signals): Promise<void> => {
     if (signal === "SIGKILL") return await host.kill(dynoId);
     for (const pid of await host.processes(dynoId)) sendSignal(pid, signal);
+    // A frozen process takes its signal when it is thawed.
+    await host.cgroups?.thaw(dynoId);
   };
   return {
     name: "process",
@@ -43,6 +45,15 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     },
     signal: signalDyno,
     isListening: async (dyno, port) => await listensOn(dyno.pid, port, [ADDRESS]),
+    connections: async (dyno, port) => await connectionsTo(dyno.pid, port),
+    freeze: async (dynoId) => {
+      if ((await host.cgroups?.freeze(dynoId)) !== true) return false;
+      await host.cgroups?.reclaim(dynoId);
+      return true;
+    },
+    thaw: async (dynoId) => await host.cgroups?.thaw(dynoId),
+    isFrozen: async (dynoId) => (await host.cgroups?.isFrozen(dynoId)) ?? false,
+    thawFiles: (dynoId) => host.cgroups?.thawFiles(dynoId) ?? [],
     list: async () => await host.folders.observe(),
     usage: async (dynoId) => await host.usage(dynoId),
     watch: (onExit) => {

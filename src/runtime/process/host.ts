@@ -33,7 +33,8 @@ export class Host {
   readonly folders: DynoFolders;
   readonly launcher: string;
   readonly isRoot: boolean;
-  readonly #cgroups: Cgroups | null;
+  /** Null: it is not root. */
+  readonly cgroups: Cgroups | null;
   #monitorGroup: string[] = [];
 
   private constructor(options: ProcessOptions, launcher: string, cgroups: Cgroups | null) {
@@ -41,7 +42,7 @@ export class Host {
     this.folders = new DynoFolders(options.dynosFolder);
     this.launcher = launcher;
     this.isRoot = process.getuid?.() === 0;
-    this.#cgroups = cgroups;
+    this.cgroups = cgroups;
   }
 
   static async open(options: ProcessOptions): Promise<Host> {
@@ -51,12 +52,12 @@ export class Host {
     // The apps' users must be able to walk to their homes.
     await chmod(options.dynosFolder, 0o711);
     await host.folders.prepare();
-    host.#monitorGroup = (await host.#cgroups?.create("monitors")) ?? [];
+    host.#monitorGroup = (await host.cgroups?.create("monitors")) ?? [];
     return host;
   }
 
   get limitsMemory(): boolean {
-    return this.#cgroups !== null;
+    return this.cgroups !== null;
   }
 
   /** The uid that the app's programs run as; null: the control plane's own. */
@@ -66,7 +67,7 @@ export class Host {
 
   /** Makes the dyno's control group, if there are any; returns the files to join it by. */
   async group(dynoId: string, limits: DynoLimits): Promise<string[]> {
-    return (await this.#cgroups?.createLimited(dynoId, limits)) ?? [];
+    return (await this.cgroups?.createLimited(dynoId, limits)) ?? [];
   }
 
   /** argv that runs a program as the app's user, with exactly this environment, in this folder. */
@@ -104,11 +105,11 @@ export class Host {
   }
 
   async processes(dynoId: string): Promise<number[]> {
-    return this.#cgroups === null ? await processesMarked(`${MARKER}=${dynoId}`) : await this.#cgroups.processes(dynoId);
+    return this.cgroups === null ? await processesMarked(`${MARKER}=${dynoId}`) : await this.cgroups.processes(dynoId);
   }
 
   async kill(dynoId: string): Promise<void> {
-    if (this.#cgroups !== null) return await this.#cgroups.kill(dynoId);
+    if (this.cgroups !== null) return await this.cgroups.kill(dynoId);
     for (let round = 0; round < KILL_ROUNDS; round += 1) {
       const pids = (await this.processes(dynoId)).filter((pid) => markProcess(pid) !== null);
       if (pids.length === 0) return;
@@ -118,11 +119,11 @@ export class Host {
   }
 
   async memoryKills(dynoId: string): Promise<number> {
-    return (await this.#cgroups?.memoryKills(dynoId)) ?? 0;
+    return (await this.cgroups?.memoryKills(dynoId)) ?? 0;
   }
 
   async usage(dynoId: string): Promise<DynoUsage | null> {
-    return (await this.#cgroups?.usage(dynoId)) ?? (await usageOf(await this.processes(dynoId)));
+    return (await this.cgroups?.usage(dynoId)) ?? (await usageOf(await this.processes(dynoId)));
   }
 
   /** Ends what still runs of a dyno and removes everything of it. */
@@ -130,13 +131,13 @@ export class Host {
     const note = await this.folders.read(dynoId);
     await this.kill(dynoId);
     if (note?.monitor) await awaitEnd(note.monitor, this.options.clock);
-    await this.#cgroups?.remove(dynoId);
+    await this.cgroups?.remove(dynoId);
     await this.folders.remove(dynoId);
   }
 
   async removeGroups(): Promise<void> {
-    await this.#cgroups?.remove("monitors");
-    await this.#cgroups?.removeSlice();
+    await this.cgroups?.remove("monitors");
+    await this.cgroups?.removeSlice();
   }
 }
 

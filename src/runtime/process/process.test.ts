@@ -6,15 +6,19 @@ import { systemClock } from "../../kernel/clock.ts";
 import { runCommand } from "../../kernel/command.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { describeDriver } from "../driver-cases.ts";
+import { describeSleep } from "../sleep-cases.ts";
 import { createProcessDriver } from "./driver.ts";
 import { translatePaths } from "./sandbox.ts";
 
 const journal = streamJournal(process.stderr, () => systemClock.now());
 
-describeDriver({
-  name: "process",
-  open: async (dynosFolder) => await createProcessDriver({ dynosFolder, journal, clock: systemClock }),
-});
+describeDriver(
+  {
+    name: "process",
+    open: async (dynosFolder) => await createProcessDriver({ dynosFolder, journal, clock: systemClock }),
+  },
+  describeSleep,
+);
 
 const FILE = fileURLToPath(import.meta.url);
 const NOBODY = 65_534;
