@@ -25,7 +25,7 @@ describe("a request to an app that sleeps", { skip: withoutNginx }, () => {
     test.router.admit(test.paths.wakeSocket);
   };
   before(async () => {
-    test = await startRouter(SHORT_LIMITS);
+    test = await startRouter({ ...SHORT_LIMITS, boot: 5_000 });
     backend = await httpBackend((_, response) => response.end("awake"));
     await listen();
   });
