@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { GIT_ENVIRONMENT, type Repository } from "./repository.ts";
+import { GIT_ENVIRONMENT, LIMITED_GIT, type Repository } from "./repository.ts";
 
 /** git-upload-pack(1) for one request of a clone or fetch. Everything streams; git is ended when the client hangs up. */
 export async function serveFetch(
@@ -12,7 +12,8 @@ export async function serveFetch(
   response: ServerResponse,
 ): Promise<void> {
   const env = protocol === null ? GIT_ENVIRONMENT : { ...GIT_ENVIRONMENT, GIT_PROTOCOL: protocol };
-  const child = spawn("git", ["upload-pack", "--stateless-rpc", repository.folder], { env, stdio: ["pipe", "pipe", "ignore"] });
+  const [program = "", ...args] = [...LIMITED_GIT, "upload-pack", "--stateless-rpc", repository.folder];
+  const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "ignore"] });
   response.writeHead(200, {
     "content-type": "application/x-git-upload-pack-result",
     "cache-control": "no-cache, max-age=0, must-revalidate",

@@ -26,14 +26,18 @@ export const PUSH_CAPABILITIES = "report-status delete-refs side-band-64k atomic
 const DEPLOY_REFS: readonly string[] = ["refs/heads/main", "refs/heads/master"];
 
 const MOST_LINES = 5000;
+const MOST_BYTES = 4 * 1024 ** 2;
 const COMMAND = /^([0-9a-f]{40}) ([0-9a-f]{40}) (\S+)$/;
 
 /** Reads the commands of a push up to their flush packet. An order without commands is git's probe of the connection. */
 export async function readPushOrder(packets: PacketReader): Promise<PushOrder> {
   const order: PushOrder = { commands: [], capabilities: new Set(), shallow: false };
+  let bytes = 0;
   for (let lines = 0; ; lines += 1) {
     const payload = await packets.next();
     if (payload === null) return order;
+    bytes += payload.length;
+    if (bytes > MOST_BYTES) throw new ProtocolError(`the order of a push can have ${MOST_BYTES} bytes at most`);
     if (lines >= MOST_LINES) throw new ProtocolError(`a push can change ${MOST_LINES} refs at most`);
     const [line = "", capabilities] = payload.toString("utf8").replace(/\n$/, "").split("\0");
     if (capabilities !== undefined) order.capabilities = new Set(capabilities.trim().split(" "));

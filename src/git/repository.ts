@@ -13,6 +13,16 @@ export const GIT_ENVIRONMENT: Readonly<Record<string, string>> = {
   GIT_TERMINAL_PROMPT: "0",
 };
 
+/**
+ * Limits of each of our git processes: some kilobytes of a hostile pack can stand for any amount of memory (objects that are no files
+ * are never streamed, nor are deltas), and a tree can hold itself. By prlimit(1) of util-linux; memory mapped from files does not count.
+ */
+const MAX_MEMORY_BYTES = 1536 * 1024 ** 2;
+const MAX_PROCESSOR_SECONDS = 900;
+/** Larger files are streamed. */
+const STREAM_FROM = "core.bigFileThreshold=64m";
+export const LIMITED_GIT = ["prlimit", `--data=${MAX_MEMORY_BYTES}`, `--cpu=${MAX_PROCESSOR_SECONDS}`, "git", "-c", STREAM_FROM];
+
 /** git's own threshold is 6,700 loose objects; ours are tidied in the background, so earlier. */
 const LOOSE_OBJECTS_BEFORE_GC = 1000;
 
@@ -30,7 +40,7 @@ export class Repository {
 
   /** argv of a git command in this repository. */
   argv(...args: string[]): string[] {
-    return ["git", "--git-dir", this.folder, ...args];
+    return [...LIMITED_GIT, "--git-dir", this.folder, ...args];
   }
 
   /** Runs git here; `env` is added to the fixed environment. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { newId } from "../kernel/ids.ts";
+import { type Listing, listSource, MAX_FILES } from "./listing.ts";
 import type { Repository } from "./repository.ts";
 
 /** Heroku's limit of a checkout. */
@@ -9,17 +10,7 @@ export const CHECKOUT_LIMIT_BYTES = 1024 ** 3;
 /** Begins the names of folders that no build owns yet; what a killed process leaves of them is removed at start. */
 const DRAFT_PREFIX = "incoming-";
 const OWNED_PREFIX = "push-";
-const LISTING_LIMIT_BYTES = 256 * 1024 ** 2;
 const MESSAGE_LIMIT_BYTES = 64 * 1024;
-const SUBMODULE_MODE = "160000";
-const NAMED_SUBMODULES = 5;
-
-/** The files of a commit before they are written out. */
-interface Listing {
-  files: number;
-  bytes: number;
-  submodules: string[];
-}
 
 /** A pushed commit on its way to the builder: its files are written out while the rest of the push is still being checked. */
 export class PushedSource {
@@ -77,8 +68,9 @@ export async function sweepSources(buildsFolder: string): Promise<void> {
 const NOT_A_COMMIT = "this is an annotated tag and not a commit. Push the commit it names: git push heroku TAG^{}:main";
 
 function problemOf(listing: Listing, limitBytes: number): string | null {
+  if (listing.endless) return `the commit has more than the ${MAX_FILES} files allowed.`;
   if (listing.submodules.length > 0) {
-    const names = printable(listing.submodules.slice(0, NAMED_SUBMODULES).join(", "));
+    const names = printable(listing.submodules.join(", "));
     return (
       `submodules are not fetched: ${names}.\n` +
       " !     Add their files to this repository instead: git rm --cached PATH; rm -rf PATH/.git; git add PATH"
@@ -105,30 +97,6 @@ async function readCommit(
       .trimStart()
       .split("\n", 1)[0] ?? "";
   return { tree, subject };
-}
-
-/** Counts files and bytes of a commit and names its submodules, without writing anything. */
-async function listSource(repository: Repository, commit: string, env: Record<string, string>): Promise<Listing> {
-  const args = ["ls-tree", "-r", "-l", "-z", "--full-tree", commit];
-  const { stdout } = await repository.git(args, { env, maxBytes: LISTING_LIMIT_BYTES });
-  return parseListing(stdout);
-}
-
-/** Parses `git ls-tree -r -l -z`: `<mode> <type> <object> <size>\t<path>\0`. */
-function parseListing(text: string): Listing {
-  const listing: Listing = { files: 0, bytes: 0, submodules: [] };
-  for (const entry of text.split("\0")) {
-    const tab = entry.indexOf("\t");
-    if (tab < 0) continue;
-    const [mode, , , size] = entry.slice(0, tab).split(/ +/);
-    if (mode === SUBMODULE_MODE) {
-      listing.submodules.push(entry.slice(tab + 1));
-      continue;
-    }
-    listing.files += 1;
-    listing.bytes += Number(size);
-  }
-  return listing;
 }
 
 /** Writes the files of a commit, with their modes and symbolic links; null, or git's complaint (a full disk, a hostile path). */
