@@ -74,7 +74,7 @@ export class HandRoot {
 
   /** The app's packages in a virtual environment of its own, where the Python buildpack has it too. */
   async install(): Promise<void> {
-    await this.run(["/opt/uv/uv", "venv", "--quiet", "--relocatable", "--python", "/usr/bin/python3", "/app/.heroku/python"]);
+    await this.run(["/opt/uv/uv", "venv", "--quiet", "--python", "/usr/bin/python3", "/app/.heroku/python"]);
     const python = ["--python", "/app/.heroku/python/bin/python"];
     await this.run(["/opt/uv/uv", "pip", "install", "--quiet", "--compile-bytecode", ...python, "-r", "requirements.txt"]);
     const { stdout } = await this.run(["/opt/uv/uv", "pip", "freeze", ...python]);

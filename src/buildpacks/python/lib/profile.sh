@@ -9,10 +9,13 @@ export FORWARDED_ALLOW_IPS="${FORWARDED_ALLOW_IPS:-*}"
 export GUNICORN_CMD_ARGS="${GUNICORN_CMD_ARGS:---access-logfile -}"
 # As many worker processes as fit, 256 MB each, and as make sense on these processors.
 if [ -z "${WEB_CONCURRENCY:-}" ]; then
-  _cpus=$(nproc 2>/dev/null || echo 1)
   WEB_CONCURRENCY=$((${DYNO_RAM:-512} / 256))
-  if [ "$WEB_CONCURRENCY" -gt $((_cpus * 2 + 1)) ]; then WEB_CONCURRENCY=$((_cpus * 2 + 1)); fi
+  # Three make sense on one processor: only for more it is worth asking how many there are.
+  if [ "$WEB_CONCURRENCY" -gt 3 ]; then
+    _cpus=$(nproc 2>/dev/null || echo 1)
+    if [ "$WEB_CONCURRENCY" -gt $((_cpus * 2 + 1)) ]; then WEB_CONCURRENCY=$((_cpus * 2 + 1)); fi
+    unset _cpus
+  fi
   if [ "$WEB_CONCURRENCY" -lt 1 ]; then WEB_CONCURRENCY=1; fi
   export WEB_CONCURRENCY
-  unset _cpus
 fi
