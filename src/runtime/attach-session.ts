@@ -15,6 +15,9 @@ const LINGER_MILLISECONDS = 5 * 60_000;
 /** Output that waits for a slow client: above the first figure the program has to wait too, until it is below the second. */
 const MAX_QUEUED_BYTES = 8 * 1024 * 1024;
 const LOW_QUEUED_BYTES = 1024 * 1024;
+/** Input that waits for a program that does not read: above this the client has to wait too. */
+const MAX_UNREAD_BYTES = 1024 * 1024;
+const UNREAD_LOOK_MILLISECONDS = 50;
 const CTRL_D = 0x04;
 
 export interface SessionOptions {
@@ -50,6 +53,7 @@ class Session {
   #queue: Promise<void> = Promise.resolve();
   #queued = 0;
   #isPaused = false;
+  #isClientHeld = false;
   #lastByte: Date;
   #cancelIdle = (): void => {};
   #cancelEof: (() => void) | null = null;
@@ -113,6 +117,7 @@ class Session {
   #input(chunk: Buffer): void {
     const { dyno, hasTerminal, clock } = this.#options;
     this.#touch();
+    this.#holdClient();
     if (hasTerminal) {
       dyno.write(chunk);
       return;
@@ -130,6 +135,19 @@ class Session {
     this.#cancelEof = clock.after(EOF_MILLISECONDS, () => {
       this.#cancelEof = null;
       dyno.end();
+    });
+  }
+
+  /** Nothing is read from the client while its program has more than enough to read. */
+  #holdClient(): void {
+    const { socket, dyno, clock } = this.#options;
+    if (this.#isClientHeld || this.#isGone || dyno.unread() <= MAX_UNREAD_BYTES) return;
+    this.#isClientHeld = true;
+    socket.pause();
+    clock.after(UNREAD_LOOK_MILLISECONDS, () => {
+      this.#isClientHeld = false;
+      this.#holdClient();
+      if (!this.#isClientHeld && !this.#isGone) socket.resume();
     });
   }
 

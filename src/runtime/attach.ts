@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn as spawnChild } from "node:child_process";
 import { constants } from "node:os";
+import type { Writable } from "node:stream";
 import { spawn as spawnTerminal } from "@lydell/node-pty";
 import type { AttachedDyno } from "./ports.ts";
 
@@ -62,11 +63,17 @@ function withTerminal(
     pause: () => terminal.pause(),
     resume: () => terminal.resume(),
     write: send,
+    unread: () => (early ?? []).reduce((sum, input) => sum + input.length, inputOf(terminal)?.writableLength ?? 0),
     end: () => send(CTRL_D),
     exited: new Promise((resolve) => {
       terminal.onExit(({ exitCode, signal }) => resolve({ exitCode: signal ? 128 + signal : exitCode }));
     }),
   };
+}
+
+/** node-pty does not tell how much input waits for the program; the stream that it writes to does. */
+function inputOf(terminal: object): Writable | undefined {
+  return (terminal as { _socket?: Writable })._socket;
 }
 
 function withPipes([program = "", ...args]: string[], options: { env: Record<string, string>; cwd: string }): Attachment {
@@ -86,6 +93,7 @@ function withPipes([program = "", ...args]: string[], options: { env: Record<str
       child.stderr?.resume();
     },
     write: (chunk) => void child.stdin?.write(chunk),
+    unread: () => child.stdin?.writableLength ?? 0,
     end: () => child.stdin?.end(),
     exited: new Promise((resolve, reject) => {
       child.on("error", reject);

@@ -97,6 +97,8 @@ export interface AttachedDyno {
   pause(): void;
   resume(): void;
   write(chunk: Buffer): void;
+  /** Bytes written that the program has not taken yet. */
+  unread(): number;
   /** End of input: closes stdin, or sends Ctrl-D to the terminal. */
   end(): void;
   signal(signal: "SIGHUP" | "SIGTERM" | "SIGKILL"): Promise<void>;

@@ -65,6 +65,31 @@ async function until(condition: () => boolean): Promise<void> {
 
 const inputOf = (dyno: FakeAttached): string => Buffer.concat(dyno.input).toString();
 
+await lineTest("a program that does not read makes its client wait", { hasTerminal: false }, async ({ clock, dyno, dial }) => {
+  const { socket } = await dial();
+  dyno.left = 2 * 1024 * 1024;
+  const chunk = Buffer.alloc(1024 * 1024);
+  let sent = 0;
+  const send = (): void => {
+    for (; sent < 200 && socket.write(chunk); sent += 1);
+    if (sent < 200) socket.once("drain", send);
+  };
+  send();
+  await until(() => dyno.input.length > 0);
+  const taken = (): number => dyno.input.reduce((sum, input) => sum + input.length, 0);
+  for (let round = 0; round < 20; round += 1) {
+    await clock.advance(100);
+    await systemClock.sleep(5);
+  }
+  assert.ok(taken() < 1024 * 1024, `${taken()} bytes were taken`);
+  dyno.left = 0;
+  for (let rounds = 0; rounds < 2_000 && taken() < 100 * chunk.length; rounds += 1) {
+    await clock.advance(100);
+    await systemClock.sleep(2);
+  }
+  assert.ok(taken() >= 100 * chunk.length);
+});
+
 await lineTest(
   "the greeting is a chunk of its own, then raw bytes go both ways",
   { hasTerminal: true },

@@ -116,6 +116,8 @@ export class FakeAttached implements AttachedDyno {
   readonly signals: string[] = [];
   inputEnded = false;
   isPaused = false;
+  /** What the program leaves unread of its input. */
+  left = 0;
   readonly #exit = Promise.withResolvers<{ exitCode: number }>();
   readonly exited = this.#exit.promise;
   #early: Buffer[] = [];
@@ -124,6 +126,10 @@ export class FakeAttached implements AttachedDyno {
   onOutput(listener: (chunk: Buffer) => void): void {
     this.#listener = listener;
     for (const chunk of this.#early.splice(0)) listener(chunk);
+  }
+
+  unread(): number {
+    return this.left;
   }
 
   pause(): void {
