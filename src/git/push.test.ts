@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, lstatSync, readFileSync, statSync } from "node:fs";
-import { chmod, mkdir, readdir, symlink } from "node:fs/promises";
+import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { Refusal } from "../kernel/refusal.ts";
@@ -300,8 +300,12 @@ test("what a killed process leaves is removed at the next start", async (context
   await bench.git("push", "heroku", "main");
   await mkdir(join(bench.repository, "objects/tmp_objdir-incoming-abc/00"), { recursive: true });
   await mkdir(join(bench.builds, "incoming-abc/source"), { recursive: true });
+  await writeFile(join(bench.repository, "refs/heads/main.lock"), "");
+  await writeFile(join(bench.repository, "packed-refs.lock"), "");
   await bench.handler.recover();
   assert.equal(await quarantines(bench), 0);
+  await bench.commit({ "app.py": "2\n" });
+  assert.equal((await bench.git("push", "heroku", "main")).exitCode, 0);
   assert.deepEqual(
     (await readdir(bench.builds)).filter((name) => name.startsWith("incoming")),
     [],

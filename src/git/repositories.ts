@@ -62,7 +62,7 @@ export class Repositories {
     await rm(trash, { recursive: true, force: true });
   }
 
-  /** Removes what a killed process has left: half-received pushes, half-made and half-removed repositories. For a start only. */
+  /** Removes what a killed process has left: half-received pushes, locks, half-made and half-removed repositories. For a start only. */
   async sweep(): Promise<void> {
     for (const name of await namesIn(this.#folder)) {
       const path = join(this.#folder, name);
@@ -72,6 +72,11 @@ export class Repositories {
       }
       for (const inner of await namesIn(join(path, "objects"))) {
         if (inner.startsWith(QUARANTINE_PREFIX)) await rm(join(path, "objects", inner), { recursive: true, force: true });
+      }
+      // A lock that nobody holds any more would refuse every push to come.
+      const refs = (await readdir(join(path, "refs"), { recursive: true }).catch(() => [])).map((name) => join("refs", name));
+      for (const lock of [...refs, "HEAD.lock", "packed-refs.lock", "gc.pid"]) {
+        if (/\.(lock|pid)$/.test(lock)) await rm(join(path, lock), { force: true });
       }
     }
   }

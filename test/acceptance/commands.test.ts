@@ -68,8 +68,6 @@ describe("on one app", () => {
     ["ps:restart -d web.1", /done/],
     ["ps:restart -p web", /done/],
     ["ps:stop -d web.1", /done/],
-    ["ps:restart web", /done/],
-    ["ps:stop web", /done/],
     ["ps:wait", /^$|web|Waiting/],
     ["logs", /app\[api\]/],
     ["releases", /^ *v1 +Initial release/m],

@@ -1,5 +1,6 @@
 // The other apps of the course units: Flask from a Pipfile (002), Django (001), and an Express app.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { TestPlatform } from "./support/platform.ts";
 import { remoteLines, User } from "./support/user.ts";
@@ -54,6 +55,24 @@ describe("other apps", () => {
     const left = await user.mustHeroku(["run", "ls -1 node_modules"], { cwd: folder });
     assert.match(left.stdout, /^express$/m);
     assert.doesNotMatch(left.stdout, /^kleur$/m);
+  });
+
+  test("a build from an uploaded archive, as other tools make it", async () => {
+    const folder = await user.copyApp("tiny", "uploaded");
+    await user.mustHeroku(["create", "uploaded"], { cwd: folder });
+    const archive = `${folder}.tar.gz`;
+    await user.git(folder, "archive", "--format=tar.gz", "--output", archive, "HEAD");
+    const source = (await user.api("POST", "/sources")).body as { source_blob: { get_url: string; put_url: string } };
+    const { get_url: url, put_url: target } = source.source_blob;
+    const put = await fetch(target, { method: "PUT", body: new Uint8Array(await readFile(archive)) });
+    assert.ok(put.ok, `${put.status} ${await put.text()}`);
+    const ordered = await user.api("POST", "/apps/uploaded/builds", { source_blob: { url, version: "v1" } });
+    assert.equal(ordered.status, 201, JSON.stringify(ordered.body));
+    const build = ordered.body as { id: string; output_stream_url: string };
+    const output = await (await fetch(build.output_stream_url)).text();
+    assert.match(output, /-----> Python app detected[^]*Released v3/);
+    await user.untilBuild("uploaded", "succeeded");
+    await user.untilPage("uploaded", ({ body }) => body.includes("Edition one"));
   });
 
   test("a clone of the app gives the pushed commit back", async () => {

@@ -4,12 +4,21 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { runCommand } from "../../src/kernel/command.ts";
+import { inheritedEnvironment } from "./support/heroku-cli.ts";
 import { TestPlatform } from "./support/platform.ts";
 import { killAll, processesOf } from "./support/processes.ts";
 import { User } from "./support/user.ts";
 
 /** "A second start is ready within 3 s": of a processor's time, which others may use too. */
 const SECOND_START_MS = 3000;
+
+test("wrong settings are all named at once, and nothing starts", async () => {
+  const wrong = { ZARPA_HOME: "relative", ZARPA_PORT: "many", ZARPA_DRIVER: "magic", ZARPA_ADMIN_PASSWORD: "short" };
+  const result = await runCommand(["npm", "start", "--silent"], { env: { ...inheritedEnvironment(), ...wrong } });
+  assert.equal(result.exitCode, 2);
+  for (const name of Object.keys(wrong)) assert.match(result.stderr, new RegExp(name));
+});
 
 describe("the control plane ends, the apps go on", () => {
   let platform: TestPlatform;
