@@ -75,9 +75,8 @@ export class Repositories {
       }
       // A lock that nobody holds any more would refuse every push to come.
       const refs = (await readdir(join(path, "refs"), { recursive: true }).catch(() => [])).map((name) => join("refs", name));
-      for (const lock of [...refs, "HEAD.lock", "packed-refs.lock", "gc.pid"]) {
-        if (/\.(lock|pid)$/.test(lock)) await rm(join(path, lock), { force: true });
-      }
+      const locks = refs.filter((name) => name.endsWith(".lock"));
+      for (const lock of [...locks, "HEAD.lock", "packed-refs.lock", "gc.pid"]) await rm(join(path, lock), { force: true });
     }
   }
 
