@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { HEROKU_LIMITS, nginxConfiguration, type RouterConfiguration } from "./configuration.ts";
+import { nginxConfiguration, type RouterConfiguration } from "./configuration.ts";
 import { workerAccount } from "./installation.ts";
+import { HEROKU_LIMITS } from "./limits.ts";
 import { appIdOf, goneLine, routeLine } from "./route-line.ts";
 
 const INPUT: RouterConfiguration = {
@@ -9,6 +10,7 @@ const INPUT: RouterConfiguration = {
   luaFolder: "/home/router/lua-1",
   modules: ["/modules/ndk_http_module.so", "/modules/ngx_http_lua_module.so"],
   version: [1, 22, 1],
+  mimeTypes: "/etc/nginx/mime.types",
   worker: { user: "www-data", group: "www-data" },
   workers: 2,
   port: 8080,

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { mustRun } from "../kernel/command.ts";
 
 /** An nginx that can be the router. */
@@ -8,6 +8,8 @@ export interface NginxInstallation {
   version: readonly [number, number, number];
   /** Absolute paths, in the order of loading. */
   modules: string[];
+  /** nginx's table of file types. */
+  mimeTypes: string;
 }
 
 /** Where Debian, Ubuntu and a build from source put the program. */
@@ -23,11 +25,13 @@ export async function findNginx(binaries: readonly string[] = BINARIES): Promise
   const { stderr } = await mustRun([binary, "-V"]);
   const [, major, minor, patch] = /nginx version: \S+?\/(\d+)\.(\d+)\.(\d+)/.exec(stderr) ?? [];
   if (major === undefined) throw new Error(`${binary} does not tell its version as nginx does: ${stderr.slice(0, 200)}`);
+  const configuration = /--conf-path=(\S+)/.exec(stderr)?.[1] ?? "/etc/nginx/nginx.conf";
+  const mimeTypes = join(dirname(configuration), "mime.types");
   const folder = /--modules-path=(\S+)/.exec(stderr)?.[1] ?? "/usr/lib/nginx/modules";
   const modules = MODULES.map((name) => join(folder, name));
-  const missing = [...modules, RESTY_CORE].find((file) => !existsSync(file));
-  if (missing !== undefined) throw new Error(`nginx's Lua module is not installed (${missing} is missing): ${PACKAGES}`);
-  return { binary, version: [Number(major), Number(minor), Number(patch)], modules };
+  const missing = [...modules, RESTY_CORE, mimeTypes].find((file) => !existsSync(file));
+  if (missing !== undefined) throw new Error(`nginx is not installed whole (${missing} is missing): ${PACKAGES}`);
+  return { binary, version: [Number(major), Number(minor), Number(patch)], modules, mimeTypes };
 }
 
 /** An account without rights of its own, for nginx's workers. */

@@ -13,7 +13,8 @@ interface Code {
   level?: "info" | "warning";
   /** Who interrupted. */
   sock?: "client" | "backend";
-  cause?: string;
+  /** The line says what was wrong with the request. */
+  hasCause?: true;
   /** What Heroku prints where our status line had gone out already, or was another one. */
   status?: number;
 }
@@ -31,10 +32,15 @@ const CODES: Record<string, Code> = {
   H19: { desc: "Backend connection timeout" },
   H20: { desc: "App boot timeout" },
   H21: { desc: "Backend connection refused" },
+  H24: { desc: "Forced close" },
   H25: { desc: "HTTP restriction: oversized header" },
-  H26: { desc: "Request Error", cause: "unsupported expect header value" },
+  H26: { desc: "Request Error", hasCause: true },
   H27: { desc: "Client Request Interrupted", level: "warning", sock: "client", status: 499 },
   H28: { desc: "Client Connection Idle", level: "warning", sock: "client", status: 499 },
+  H31: { desc: "Misdirected Request" },
+  H32: { desc: "TLS Certificate Mismatch" },
+  H33: { desc: "HTTP/2 Stream Broken", level: "warning", sock: "client", status: 499 },
+  H34: { desc: "All up dynos are quarantined" },
   H80: { desc: "Maintenance mode", level: "info" },
   H82: { desc: "You've used up your dyno hour pool" },
   H81: { desc: "Blank app", level: "info" },
@@ -81,7 +87,7 @@ export function requestLine(line: string, cutOf: (connection: string) => Cut | n
     about?.sock === undefined ? "" : `sock=${about.sock}`,
     `at=${about === null ? "info" : (about.level ?? "error")}`,
     about === null ? "" : `code=${code} desc="${about.desc}"`,
-    about?.cause === undefined ? "" : `cause="${fields.status === "417" ? about.cause : "bad chunk"}"`,
+    about?.hasCause === undefined ? "" : `cause="${causeOf(fields)}"`,
     `method=${fields.method} path="${fields.uri}" host=${fields.host.replace(/:\d+$/, "")} request_id=${fields.requestId}`,
     `fwd="${fields.forwarded}" dyno=${dyno} ${times(fields, code)}`,
     `status=${about?.status ?? fields.status} bytes=${fields.bytes} ${protocolOf(fields)}`,
@@ -91,7 +97,8 @@ export function requestLine(line: string, cutOf: (connection: string) => Cut | n
 
 function codeOf(fields: Fields, cutOf: (connection: string) => Cut | null): string | null {
   if (fields.code !== "") return fields.code;
-  if (fields.status === "499") return "H27";
+  const left = fields.protocol === "HTTP/2.0" ? "H33" : "H27";
+  if (fields.status === "499") return left;
   const answered = lastOf(fields.upstreamStatuses) === fields.status;
   // nginx's own: the client was too slow with its body, or sent a broken one.
   if (!answered && fields.status === "408") return "H28";
@@ -101,7 +108,13 @@ function codeOf(fields: Fields, cutOf: (connection: string) => Cut | null): stri
   // A WebSocket has no complete response: it ends when either side wishes.
   if (fields.status === "101") return null;
   if (cut === "backend") return "H18";
-  return fields.completion === "OK" ? null : "H27";
+  return fields.completion === "OK" ? null : left;
+}
+
+function causeOf({ status, route }: Fields): string {
+  if (status === "417") return "unsupported expect header value";
+  // Without a dyno, the request was wrong before its body.
+  return route.includes(" ") ? "bad chunk" : "bad header";
 }
 
 function times(fields: Fields, code: string | null): string {

@@ -6,13 +6,33 @@ export interface Route {
   backends: { dyno: string; address: string; port: number }[];
   /** Of an app asleep whose dynos are frozen: the control groups' files that thaw them, web dynos or not. */
   thaw?: string[];
+  options?: RouteOptions;
 }
 
-const HOST = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
+/** How the router is to treat an app beyond the usual. */
+export interface RouteOptions {
+  /** Requests of one browser go to the same dyno. */
+  affinity?: boolean;
+  /** Left out: random. */
+  balance?: "least-connections";
+  /** What the dynos speak; left out: HTTP/1.1. */
+  protocol?: "uwsgi" | "h2c";
+  /** Addresses of the app's own pages. */
+  errorPage?: string;
+  maintenancePage?: string;
+  /** Folders of the slug served under a path. `root`: the slug's `app` folder; folders are relative to it. */
+  files?: { root: string; folders: { prefix: string; folder: string }[] };
+}
+
+const HOST = /^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/;
 const APP_ID = /^[A-Za-z0-9-]+$/;
 const APP_NAME = /^[a-z0-9-]+$/;
 const DYNO = /^[A-Za-z0-9_-]+\.\d+$/;
-const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\]|unix:\/[A-Za-z0-9._/-]+)$/;
+const FOLDER = /^\/[A-Za-z0-9._/-]+$/;
+const RELATIVE = /^(?!.*(^|\/)\.)[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/;
+const PREFIX = /^\/([A-Za-z0-9._~-]+\/)*$/;
+const PAGE = /^https?:\/\/[!-~]+$/;
 const THAW_FILE = /^\/[A-Za-z0-9._/-]+\/(freezer\.state|cgroup\.freeze)$/;
 const HIGHEST_PORT = 65_535;
 
@@ -23,7 +43,7 @@ const HIGHEST_PORT = 65_535;
  */
 export function routeLine(route: Route): { line: string; problems: string[] } {
   const problems: string[] = [];
-  const keep = <T>(values: T[], valid: (value: T) => boolean, word: string): T[] =>
+  const keep: Keep = (values, valid, word) =>
     values.filter((value) => {
       if (valid(value)) return true;
       problems.push(`${word} ${JSON.stringify(value)}`);
@@ -40,13 +60,44 @@ export function routeLine(route: Route): { line: string; problems: string[] } {
   const backends = keep(
     route.backends,
     ({ dyno, address, port }) =>
-      DYNO.test(dyno) && ADDRESS.test(address) && Number.isInteger(port) && port > 0 && port <= HIGHEST_PORT,
+      DYNO.test(dyno) &&
+      ADDRESS.test(address) &&
+      Number.isInteger(port) &&
+      port >= (address.startsWith("unix:") ? 0 : 1) &&
+      port <= HIGHEST_PORT,
     "backend",
   );
   const targets = backends.map(({ dyno, address, port }) => `${dyno}@${address}:${port}`);
   const thaw = keep(route.thaw ?? [], (file) => THAW_FILE.test(file), "file");
-  const line = `id=${route.app.id} name=${route.app.name} state=${route.state} hosts=${[...new Set(hosts)].join(",")} backends=${targets.join(",")}${thaw.length === 0 ? "" : ` thaw=${thaw.join(",")}`}`;
-  return { line, problems };
+  const members = [
+    `id=${route.app.id} name=${route.app.name} state=${route.state} hosts=${[...new Set(hosts)].join(",")} backends=${targets.join(",")}`,
+    thaw.length === 0 ? "" : `thaw=${thaw.join(",")}`,
+    ...optionMembers(route.options ?? {}, keep),
+  ];
+  return { line: members.filter((member) => member !== "").join(" "), problems };
+}
+
+type Keep = <T>(values: T[], valid: (value: T) => boolean, word: string) => T[];
+
+function optionMembers(options: RouteOptions, keep: Keep): string[] {
+  const page = (name: string, value: string | undefined): string[] =>
+    keep(value === undefined ? [] : [value], (url) => PAGE.test(url), "page").map((url) => `${name}=${url}`);
+  const { affinity, balance, protocol, files } = options;
+  const folders = keep(
+    files?.folders ?? [],
+    ({ prefix, folder }) => PREFIX.test(prefix) && RELATIVE.test(folder) && FOLDER.test(files?.root ?? ""),
+    "folder",
+  );
+  return [
+    affinity === true ? "affinity=1" : "",
+    balance === undefined ? "" : `balance=${balance}`,
+    protocol === undefined ? "" : `protocol=${protocol}`,
+    ...page("error_page", options.errorPage),
+    ...page("maintenance_page", options.maintenancePage),
+    folders.length === 0
+      ? ""
+      : `slug=${files?.root} static=${folders.map(({ prefix, folder }) => `${prefix}:${folder}`).join(",")}`,
+  ];
 }
 
 /** The line that takes an app out of the table. */

@@ -18,8 +18,8 @@ import { systemClock } from "../kernel/clock.ts";
 import { newId } from "../kernel/ids.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { type Paths, pathsUnder } from "../kernel/paths.ts";
-import { HEROKU_LIMITS, type RouterLimits } from "./configuration.ts";
 import { findNginx, type NginxInstallation, workerAccount } from "./installation.ts";
+import { HEROKU_LIMITS, type RouterLimits } from "./limits.ts";
 import type { Route } from "./route-line.ts";
 import { createRouter, type Router } from "./router.ts";
 

@@ -5,10 +5,11 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
-import { HEROKU_LIMITS, nginxConfiguration, ROUTER_FILES, type RouterConfiguration, type RouterLimits } from "./configuration.ts";
+import { nginxConfiguration, ROUTER_FILES, type RouterConfiguration } from "./configuration.ts";
 import { Feed } from "./feed.ts";
 import { admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
 import { type NginxInstallation, openFilesLimit, type WorkerAccount } from "./installation.ts";
+import { HEROKU_LIMITS, type RouterLimits } from "./limits.ts";
 import { NginxProcess } from "./nginx-process.ts";
 import type { Route } from "./route-line.ts";
 import { RouteTable } from "./route-table.ts";
@@ -146,6 +147,7 @@ function describe(options: RouterOptions, luaFolder: string): { text: string; st
     folder: paths.router,
     luaFolder,
     modules: nginx.modules,
+    mimeTypes: nginx.mimeTypes,
     version: nginx.version,
     worker: worker === null ? null : { user: worker.user, group: worker.group },
     workers: options.workers ?? Math.min(MOST_WORKERS, availableParallelism()),

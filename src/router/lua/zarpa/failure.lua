@@ -1,13 +1,19 @@
 -- Answers that are the router's own: which H code it is (Heroku's article "Error Codes"), which status, which page.
 
 local pages = require "zarpa.pages"
+local routes = require "zarpa.routes"
+local last = require("zarpa.attempts").last
 
 local M = {}
 
 local var = ngx.var
 
-local STATUSES = { H25 = 502, H26 = 417 }
-local KINDS = { H82 = "exhausted", H26 = "expectation", H80 = "maintenance", H81 = "blank" }
+local STATUSES = { H25 = 502, H26 = 417, H31 = 421, H32 = 421 }
+local KINDS = {
+  H26 = "expectation", H31 = "misdirected", H32 = "misdirected", H80 = "maintenance", H81 = "blank", H82 = "exhausted",
+}
+-- nginx's own number for a header that is too long.
+local HEADER_TOO_LONG = 494
 -- `proxy_buffer_size`: a response header that does not fit has filled it.
 local RESPONSE_HEADER_BYTES = 65536
 
@@ -27,19 +33,13 @@ end
 function M.refuse(code, app)
   var.zarpa_dyno = app.id
   var.zarpa_code = code
-  return answer(STATUSES[code] or 503, KINDS[code] or "application", { code = code, app = app.name })
+  local kind = KINDS[code] or "application"
+  return answer(STATUSES[code] or 503, kind, { code = code, app = app.name, page = pages.own(app, kind) })
 end
 
 function M.unknown_host(host)
   return answer(404, "unknown", { host = host or "" })
 end
-
--- The last value of an nginx variable that has one for each attempt: "-, 0.002", with " : " for an attempt that is only beginning.
-function M.last_attempt(values)
-  return (values or ""):match("([%d.-]+)[ :,]*$")
-end
-
-local last = M.last_attempt
 
 local function code_of_failure()
   local status = last(var.upstream_status)
@@ -58,7 +58,20 @@ function M.answer()
   local code = var.zarpa_code
   if code == "" then code = code_of_failure() end
   var.zarpa_code = code
-  return answer(STATUSES[code] or 503, "application", { code = code })
+  local app = routes.find(var.http_host)
+  return answer(STATUSES[code] or 503, "application", { code = code, page = app and pages.own(app, "application") })
+end
+
+-- nginx could not make sense of the request: its line, a header, a piece of its body; or it is too long.
+function M.bad_request()
+  local app = routes.find(var.http_host)
+  if app then
+    if (var.zarpa_dyno or "") == "" then var.zarpa_dyno = app.id end
+    var.zarpa_code = "H26"
+    var.zarpa_sent_method = (var.request or ""):match("^(%S+) ") or ""
+  end
+  local status = ngx.status
+  return answer(status == HEADER_TOO_LONG and 400 or status, "bad", {})
 end
 
 -- The control plane does not answer; the apps are served all the same. The body is what Heroku's API says in maintenance.

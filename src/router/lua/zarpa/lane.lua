@@ -1,5 +1,6 @@
 -- What is not an ordinary request to an app that is up: states that answer themselves, waiting for a dyno, upgrades, `Expect`.
 
+local load = require "zarpa.load"
 local routes = require "zarpa.routes"
 local failure = require "zarpa.failure"
 local wake = require "zarpa.wake"
@@ -21,10 +22,17 @@ local WAITS = { booting = true, asleep = true }
 -- Requests that this worker holds, by app id.
 local held = {}
 
-local function wait_while_booting(app, host)
+-- https://devcenter.heroku.com/articles/session-affinity
+local COOKIE = "heroku-session-affinity"
+local COOKIE_SECONDS = 86400
+
+-- Holds the request as long as `must_wait(app)` says; gives the app as it is then, or nil when its host has gone.
+local function hold(app, host, must_wait)
   local id = app.id
   if (held[id] or 0) >= MOST_HELD then return failure.refuse("H11", app) end
   held[id] = (held[id] or 0) + 1
+  -- Logged even when the client leaves meanwhile.
+  ngx.var.zarpa_dyno = id
   local waiting = true
   local function let_go()
     if waiting then held[id] = held[id] > 1 and held[id] - 1 or nil end
@@ -36,8 +44,7 @@ local function wait_while_booting(app, host)
   end)
   local deadline = ngx.now() + M.boot_seconds
   local pause = FIRST_LOOK_SECONDS
-  while app and WAITS[app.state] and ngx.now() < deadline do
-    if app.state == "asleep" then wake.tell(id) end
+  while app and must_wait(app) and ngx.now() < deadline do
     ngx.sleep(pause)
     pause = math.min(pause * 1.5, LAST_LOOK_SECONDS)
     app = routes.find(host)
@@ -46,31 +53,92 @@ local function wait_while_booting(app, host)
   return app
 end
 
+local function is_not_up(app)
+  if app.state == "asleep" then wake.tell(app.id) end
+  return WAITS[app.state]
+end
+
+local function is_quarantined(app)
+  return app.up > 0 and routes.choose(app) == nil
+end
+
+-- Ends the request of an app in a state that answers itself.
+local function refuse_unless_up(app)
+  local answer = ANSWERS[app.state] or (app.up == 0 and "H14")
+  if answer then return failure.refuse(answer, app) end
+end
+
+-- The folder of the slug that a path is served from, and the rest of the path.
+local function folder_of(app)
+  local uri = ngx.var.uri
+  for _, each in ipairs(app.folders or {}) do
+    if uri:sub(1, #each.prefix) == each.prefix then return each.folder, uri:sub(#each.prefix) end
+  end
+end
+
+local function serve_file(app, folder, rest)
+  local method = ngx.req.get_method()
+  if method ~= "GET" and method ~= "HEAD" then return ngx.exit(405) end
+  -- No file that is meant to be hidden; nginx has taken `..` and double slashes away.
+  if rest:find("/.", 1, true) then return ngx.exit(404) end
+  ngx.var.zarpa_dyno = app.id
+  ngx.var.zarpa_slug = app.slug
+  ngx.var.zarpa_folder = app.slug .. "/" .. folder
+  ngx.req.set_uri(rest)
+  return ngx.exec("@files")
+end
+
+local function backend_for(app)
+  if not app.affinity then return routes.choose(app) end
+  local backend = routes.of_session(app, ngx.var["cookie_" .. COOKIE])
+  if backend then return backend end
+  backend = routes.choose(app)
+  if backend then
+    local cookie = "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax"
+    ngx.var.zarpa_cookie = cookie:format(COOKIE, routes.session_of(backend), COOKIE_SECONDS)
+  end
+  return backend
+end
+
+local function take(app, backend)
+  load.begin(backend.load)
+  ngx.var.zarpa_dyno = backend.label
+  if app.protocol then return ngx.exec("@" .. app.protocol) end
+end
+
 function M.enter()
   local host = ngx.var.http_host
   local app = routes.find(host)
   if not app then return failure.unknown_host(host) end
   local expect = ngx.var.http_expect
   if expect and expect:lower() ~= "100-continue" then return failure.refuse("H26", app) end
+  local folder, rest = folder_of(app)
+  if folder and not ANSWERS[app.state] then return serve_file(app, folder, rest) end
   if app.state == "asleep" then
     local label = wake.up(app)
     if label then
+      load.begin_label(label, app.load)
       ngx.var.zarpa_dyno = label
+      if app.protocol then return ngx.exec("@" .. app.protocol) end
       return
     end
   end
   if WAITS[app.state] then
-    -- Logged even when the client leaves meanwhile.
-    ngx.var.zarpa_dyno = app.id
-    app = wait_while_booting(app, host)
+    app = hold(app, host, is_not_up)
     if not app then return failure.unknown_host(host) end
     if WAITS[app.state] then return failure.refuse("H20", app) end
   end
-  local answer = ANSWERS[app.state]
-  if answer then return failure.refuse(answer, app) end
-  local backend = routes.choose(app)
-  if not backend then return failure.refuse("H14", app) end
-  ngx.var.zarpa_dyno = backend.label
+  refuse_unless_up(app)
+  if load.is_crowded(app) then return failure.refuse("H11", app) end
+  local backend = backend_for(app)
+  if not backend then
+    app = hold(app, host, is_quarantined)
+    if not app then return failure.unknown_host(host) end
+    refuse_unless_up(app)
+    backend = backend_for(app)
+    if not backend then return failure.refuse("H34", app) end
+  end
+  return take(app, backend)
 end
 
 return M

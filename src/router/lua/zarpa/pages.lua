@@ -43,6 +43,14 @@ local TEXTS = {
     en = { "There's nothing here, yet.", "No application has the address {host}.", "To make one:", "heroku create{name}" },
     es = { "Aquí no hay nada, todavía.", "Ninguna aplicación tiene la dirección {host}.", "Para crear una:", "heroku create{name}" },
   },
+  misdirected = {
+    en = { "Misdirected Request", "This connection's certificate is not for {host}.", "Please load the page again." },
+    es = { "Petición mal dirigida", "El certificado de esta conexión no es para {host}.", "Vuelve a cargar la página." },
+  },
+  bad = {
+    en = { "Bad Request", "The request is not HTTP as it should be, or is too long.", "" },
+    es = { "Petición incorrecta", "La petición no es HTTP como debe ser, o es demasiado larga.", "" },
+  },
   expectation = {
     en = { "Expectation Failed", "The only expectation that is understood is 100-continue.", "" },
     es = { "Expectativa no atendida", "La única expectativa que se entiende es 100-continue.", "" },
@@ -58,6 +66,14 @@ code{display:block;margin:.8rem 0;padding:.8rem 1rem;border-radius:.5rem;backgro
 overflow-wrap:anywhere}small{display:block;margin-top:2rem;color:#6a6f88}
 @media(prefers-color-scheme:dark){body{background:#14161f;color:#e4e6f1}code{background:#232634}small{color:#8d93ad}}
 </style></head><body><main><h1>{title}</h1><p>{first}</p><p>{second}</p>{command}<small>{footer}</small></main></body></html>
+]]
+
+-- What Heroku does with the pages that an app names: https://devcenter.heroku.com/articles/error-pages
+local FRAME = [[<!DOCTYPE html>
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="robots" content="noindex"><title>{title}</title><style>
+html,body,iframe{margin:0;padding:0;border:0;width:100%;height:100%;display:block;overflow:hidden}
+</style></head><body><iframe src="{page}" title="{title}"></iframe></body></html>
 ]]
 
 local ESCAPES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
@@ -90,7 +106,14 @@ local function language_of(accept_language)
   return "en"
 end
 
--- `details`: code, app (a name), host, request_id. Returns the content type and the text.
+-- The page of the app's own, by its config vars ERROR_PAGE_URL and MAINTENANCE_PAGE_URL; nil when it has none for this.
+function M.own(app, kind)
+  if kind == "maintenance" then return app.maintenance_page end
+  if kind == "application" then return app.error_page end
+  return nil
+end
+
+-- `details`: code, app (a name), host, request_id, page (an address). Returns the content type and the text.
 function M.render(kind, details, accept, accept_language)
   local language = language_of(accept_language)
   local host = printable(details.host or "")
@@ -101,6 +124,10 @@ function M.render(kind, details, accept, accept_language)
   local command = text[4] and fill(text[4], values)
   local footer = (details.code and details.code .. " · " or "") .. details.request_id
   accept = accept or ""
+  if details.page and not accept:find("json", 1, true) then
+    local page = fill(FRAME, { language = language, title = html(title), page = html(details.page) })
+    return "text/html; charset=utf-8", page
+  end
   if accept:find("text/html", 1, true) then
     return "text/html; charset=utf-8", fill(HTML, {
       language = language, title = html(title), first = html(first), second = html(second), footer = html(footer),

@@ -3,7 +3,8 @@
 -- but for its hosts, and "h:<host>" with the app's id.
 
 local balancer = require "ngx.balancer"
-local failure = require "zarpa.failure"
+local load = require "zarpa.load"
+local last_attempt = require("zarpa.attempts").last
 local wake = require "zarpa.wake"
 
 local M = {}
@@ -18,7 +19,11 @@ local set_current_peer = balancer.set_current_peer
 local set_more_tries = balancer.set_more_tries
 local get_last_failure = balancer.get_last_failure
 
+local begin, move, is_crowded = load.begin, load.move, load.is_crowded
+
 local MOST_ATTEMPTS = 10
+-- Below this many requests at once nobody asks whether there are too many.
+local FEW = load.FEW
 local MOST_REMEMBERED_HOSTS = 20000
 
 -- Decoded at this version of the table; a change empties `by_host`, and what has the same line is taken over from `former`.
@@ -27,14 +32,38 @@ local by_host, remembered = {}, 0
 local by_line, former = {}, {}
 local by_label, former_labels = {}, {}
 
+-- "/static/:folder,…": the longest prefix first.
+local function decode_folders(text)
+  local folders = {}
+  for prefix, folder in text:gmatch("([^:,]+):([^,]+)") do folders[#folders + 1] = { prefix = prefix, folder = folder } end
+  table.sort(folders, function(a, b) return #a.prefix > #b.prefix end)
+  return folders
+end
+
+-- What an app wants beyond the usual. Such apps take the lane (`zarpa.lane`).
+local function decode_options(app, line)
+  app.error_page = line:match(" error_page=(%S+)")
+  app.maintenance_page = line:match(" maintenance_page=(%S+)")
+  app.affinity = line:find(" affinity=1", 1, true) ~= nil
+  app.least = line:find(" balance=least-connections", 1, true) ~= nil
+  app.protocol = line:match(" protocol=(%S+)")
+  local folders = line:match(" static=(%S+)")
+  app.slug = line:match(" slug=(%S+)")
+  app.folders = folders and decode_folders(folders)
+  app.special = app.affinity or app.least or app.protocol ~= nil or app.folders ~= nil
+end
+
 -- "id=… name=… state=… hosts=… backends=web.1@10.0.0.2:5000,…" as written by src/router/route-line.ts.
 local function decode(line)
   local app = { id = line:match("^id=(%S+)"), name = line:match(" name=(%S*)"), state = line:match(" state=(%S+)"), up = 0 }
+  app.load = load.of_app(app.id)
+  decode_options(app, line)
   if app.state == "up" then
     for dyno, address, port in line:match(" backends=(%S*)"):gmatch("([^@,]+)@([^,]+):(%d+)") do
-      local backend = { app = app, address = address, port = tonumber(port), quarantined_until = 0 }
+      local backend = { app = app, dyno = dyno, address = address, port = tonumber(port), quarantined_until = 0 }
       -- What nginx logs of the request, and how the balancer finds the choice again.
       backend.label = app.id .. " " .. dyno .. " " .. address .. ":" .. port
+      backend.load = load.of_dyno(backend.label, app.load)
       app.up = app.up + 1
       app[app.up] = backend
     end
@@ -57,8 +86,19 @@ local function normalize(host)
   return name
 end
 
+-- The app of a host: its own, or that of the nearest wildcard domain above it.
+local function id_of(name)
+  local id = dictionary:get("h:" .. name)
+  local dot = name:find(".", 1, true)
+  while not id and dot do
+    id = dictionary:get("h:*" .. name:sub(dot))
+    dot = name:find(".", dot + 1, true)
+  end
+  return id
+end
+
 local function look_up(host)
-  local id = dictionary:get("h:" .. normalize(host))
+  local id = id_of(normalize(host))
   local line = id and dictionary:get("r:" .. id)
   if not line then return nil end
   local app = by_line[line]
@@ -73,25 +113,28 @@ local function look_up(host)
   return app
 end
 
--- One of the app's backends at random, those in quarantine last; nil when the app is not up.
+local function is_well(backend, now)
+  if backend.quarantined_until == 0 then return true end
+  if backend.quarantined_until > now then return false end
+  backend.quarantined_until = 0
+  return true
+end
+
+-- One of the app's backends, at random or the one with the fewest requests of this worker; nil when none is up or all are in quarantine.
 local function choose(app, but)
   local count = app.up
   if count == 0 then return nil end
   local start = random(count)
-  local now
+  local now = ngx.now()
+  local best
   for step = 0, count - 1 do
     local backend = app[(start + step - 1) % count + 1]
-    if backend ~= but then
-      if backend.quarantined_until == 0 then return backend end
-      now = now or ngx.now()
-      if backend.quarantined_until <= now then
-        backend.quarantined_until = 0
-        return backend
-      end
+    if backend ~= but and is_well(backend, now) then
+      if not app.least then return backend end
+      if not best or backend.load.active < best.load.active then best = backend end
     end
   end
-  if but then return nil end
-  return app[start]
+  return best
 end
 
 -- The hot path, one call a request: the label of the chosen backend, or "" when `zarpa.lane` has to look closer.
@@ -101,11 +144,17 @@ function M.route()
   local host = var.http_host
   if not host then return "" end
   local app = by_host[host] or look_up(host)
-  if not app then return "" end
+  if not app or app.special then return "" end
   local count = app.up
-  if count == 1 then return app[1].label end
   if count == 0 then return "" end
-  return choose(app).label
+  local backend = app[1]
+  if count > 1 or backend.quarantined_until ~= 0 then
+    backend = choose(app)
+    if not backend then return "" end
+  end
+  if app.load.active >= FEW and is_crowded(app) then return "" end
+  begin(backend.load)
+  return backend.label
 end
 
 -- The app of a host as things are now, or nil.
@@ -118,6 +167,25 @@ end
 
 M.choose = choose
 
+-- The backend that a client's session belongs to, by what its cookie says; nil when it is gone or in quarantine.
+function M.of_session(app, cookie)
+  for index = 1, app.up do
+    local backend = app[index]
+    if M.session_of(backend) == cookie then return is_well(backend, ngx.now()) and backend or nil end
+  end
+  return nil
+end
+
+-- Names the dyno, not its instance: a restarted web.1 keeps its clients.
+function M.session_of(backend)
+  local session = backend.session
+  if not session then
+    session = ngx.md5(backend.app.id .. " " .. backend.dyno)
+    backend.session = session
+  end
+  return session
+end
+
 local function backend_of(label)
   local backend = by_label[label] or former_labels[label]
   if backend then return backend end
@@ -128,7 +196,7 @@ end
 
 -- Another backend after one that refused or did not take the connection; else nil, and the code of the answer.
 local function another(failed, status)
-  if failure.last_attempt(var.upstream_connect_time) ~= "-" then
+  if last_attempt(var.upstream_connect_time) ~= "-" then
     -- Connected, and failed after that. What may have reached the app is not repeated, but for a pooled connection that the
     -- dyno closed in the same moment; nginx does not tell the two apart, so a second try is given to requests that change nothing.
     if status == 504 then return nil, "H12" end
@@ -155,6 +223,7 @@ function M.balance()
       var.zarpa_code = code
       return ngx.exit(ngx.ERROR)
     end
+    move(label, backend.label)
     var.zarpa_dyno = backend.label
   elseif backend.app.up > 1 then
     set_more_tries(math.min(backend.app.up, MOST_ATTEMPTS) - 1)
