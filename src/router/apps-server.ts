@@ -30,6 +30,7 @@ export function appsServer(input: { listen: string; requestLog: string; mimeType
 ${input.listen}
     server_name _;
     access_log ${quoted(input.requestLog)} zarpa buffer=64k flush=${REQUEST_LOG_FLUSH_MILLISECONDS}ms if=$zarpa_dyno;
+    header_filter_by_lua_block { zarpa_answer.check() }
     log_by_lua_block { zarpa_load.done() }
     recursive_error_pages on;
     set $zarpa_code "";

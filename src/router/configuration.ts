@@ -53,8 +53,6 @@ const LOADS_DICTIONARY = "8m";
 const PLATFORM_SECONDS = 3 * 3600;
 const WORKER_CONNECTIONS = 8192;
 const OPEN_FILES = 65_536;
-/** How long a reloaded nginx's former workers may finish their requests and WebSockets. */
-const WIND_DOWN_SECONDS = 600;
 
 /** The nginx.conf of the router; the same input gives the same text, so that a running nginx is left alone when nothing changed. */
 export function nginxConfiguration(input: RouterConfiguration): string {
@@ -64,7 +62,7 @@ export function nginxConfiguration(input: RouterConfiguration): string {
 ${input.modules.map((module) => `load_module ${quoted(module)};`).join("\n")}
 ${worker === null ? "" : `user ${quoted(worker.user)} ${quoted(worker.group)};\n`}worker_processes ${input.workers};
 worker_rlimit_nofile ${Math.min(input.openFiles, OPEN_FILES)};
-worker_shutdown_timeout ${WIND_DOWN_SECONDS}s;
+worker_shutdown_timeout ${input.limits.windDown}ms;
 pid ${quoted(file("pid"))};
 error_log ${quoted(file("errors"))} error;
 pcre_jit on;
@@ -81,6 +79,7 @@ ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_
   lua_shared_dict zarpa_loads ${LOADS_DICTIONARY};
   init_by_lua_block {
     zarpa_load = require("zarpa.load")
+    zarpa_answer = require("zarpa.answer")
     zarpa_routes = require("zarpa.routes")
     zarpa_lane = require("zarpa.lane")
     zarpa_failure = require("zarpa.failure")

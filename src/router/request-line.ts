@@ -13,8 +13,6 @@ interface Code {
   level?: "info" | "warning";
   /** Who interrupted. */
   sock?: "client" | "backend";
-  /** The line says what was wrong with the request. */
-  hasCause?: true;
   /** What Heroku prints where our status line had gone out already, or was another one. */
   status?: number;
 }
@@ -33,8 +31,8 @@ const CODES: Record<string, Code> = {
   H20: { desc: "App boot timeout" },
   H21: { desc: "Backend connection refused" },
   H24: { desc: "Forced close" },
-  H25: { desc: "HTTP restriction: oversized header" },
-  H26: { desc: "Request Error", hasCause: true },
+  H25: { desc: "HTTP restriction" },
+  H26: { desc: "Request Error" },
   H27: { desc: "Client Request Interrupted", level: "warning", sock: "client", status: 499 },
   H28: { desc: "Client Connection Idle", level: "warning", sock: "client", status: 499 },
   H31: { desc: "Misdirected Request" },
@@ -81,13 +79,14 @@ export function requestLine(line: string, cutOf: (connection: string) => Cut | n
   if (values.length !== FIELDS.length || !Number.isFinite(seconds)) return null;
   const fields = Object.fromEntries(FIELDS.map((name, index) => [name, values[index] ?? ""])) as Fields;
   const [appId = "", dyno = ""] = fields.route.split(" ");
-  const code = codeOf(fields, cutOf);
+  const [code = null, ...words] = codeOf(fields, cutOf)?.split(" ") ?? [];
+  const detail = words.join(" ");
   const about = code === null ? null : (CODES[code] ?? { desc: "Platform error" });
   const members = [
     about?.sock === undefined ? "" : `sock=${about.sock}`,
     `at=${about === null ? "info" : (about.level ?? "error")}`,
-    about === null ? "" : `code=${code} desc="${about.desc}"`,
-    about?.hasCause === undefined ? "" : `cause="${causeOf(fields)}"`,
+    about === null ? "" : `code=${code} desc="${about.desc}${code === "H25" ? `: ${detail}` : ""}"`,
+    code === "H26" ? `cause="${detail}"` : "",
     `method=${fields.method} path="${fields.uri}" host=${fields.host.replace(/:\d+$/, "")} request_id=${fields.requestId}`,
     `fwd="${fields.forwarded}" dyno=${dyno} ${times(fields, code)}`,
     `status=${about?.status ?? fields.status} bytes=${fields.bytes} ${protocolOf(fields)}`,
@@ -102,19 +101,13 @@ function codeOf(fields: Fields, cutOf: (connection: string) => Cut | null): stri
   const answered = lastOf(fields.upstreamStatuses) === fields.status;
   // nginx's own: the client was too slow with its body, or sent a broken one.
   if (!answered && fields.status === "408") return "H28";
-  if (!answered && fields.status === "400") return "H26";
+  if (!answered && fields.status === "400") return "H26 bad chunk";
   const cut = cutOf(fields.connection);
   if (cut === "timeout") return "H15";
   // A WebSocket has no complete response: it ends when either side wishes.
   if (fields.status === "101") return null;
   if (cut === "backend") return "H18";
   return fields.completion === "OK" ? null : left;
-}
-
-function causeOf({ status, route }: Fields): string {
-  if (status === "417") return "unsupported expect header value";
-  // Without a dyno, the request was wrong before its body.
-  return route.includes(" ") ? "bad chunk" : "bad header";
 }
 
 function times(fields: Fields, code: string | null): string {

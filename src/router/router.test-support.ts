@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { readFileSync } from "node:fs";
@@ -138,6 +139,31 @@ export async function tcpBackend(listener: (socket: Socket) => void): Promise<Ba
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** A port that nobody listens on. */
+export async function deadPort(): Promise<number> {
+  const backend = await httpBackend(() => {});
+  backend.close();
+  return backend.port;
+}
+
+/** A dyno that takes no connection: a program stands still, and its queue is full. */
+export async function deafPort(): Promise<Backend> {
+  const program = `const s=require("net").createServer();s.listen({port:0,host:"127.0.0.1",backlog:1},()=>{
+    require("fs").writeSync(1,String(s.address().port)+"\\n");Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0)})`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [chunk] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(chunk.toString());
+  const fillers = [1, 2, 3, 4].map(() => connect(port, "127.0.0.1").on("error", () => {}));
+  await Promise.race(fillers.map(async (socket) => await once(socket, "connect")));
+  return {
+    port,
+    close: () => {
+      for (const socket of fillers) socket.destroy();
+      child.kill("SIGKILL");
     },
   };
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, describe, it } from "node:test";
 import {
   ask,
   type Backend,
+  deadPort,
+  deafPort,
   httpBackend,
   open,
   raw,
@@ -193,19 +194,12 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
   });
 
   it("answers H19 when a dyno does not take the connection", async () => {
-    const program = `const s=require("net").createServer();s.listen({port:0,host:"127.0.0.1",backlog:1},()=>{
-      require("fs").writeSync(1,String(s.address().port)+"\\n");Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0)})`;
-    const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
-    const [chunk] = (await once(child.stdout, "data")) as [Buffer];
-    const port = Number(chunk.toString());
-    const fillers = [1, 2, 3, 4].map(() => connect(port, "127.0.0.1").on("error", () => {}));
-    await Promise.race(fillers.map(async (socket) => await once(socket, "connect")));
+    const { port, close } = await deafPort();
     const route = routeOf("up", [port]);
     await test.router.publish(route);
     const answer = await ask(test.port, route.hosts[0]!);
     assert.deepEqual([answer.status, /H\d\d/.exec(answer.body)?.[0]], [503, "H19"]);
-    for (const socket of fillers) socket.destroy();
-    child.kill("SIGKILL");
+    close();
   });
 
   it("does not repeat what may have reached the app", async () => {
@@ -306,9 +300,3 @@ describe("the router's states and failures", { skip: withoutNginx }, () => {
     assert.ok(Date.now() - began > 600, "not before the idle time");
   });
 });
-
-async function deadPort(): Promise<number> {
-  const backend = await httpBackend(() => {});
-  backend.close();
-  return backend.port;
-}

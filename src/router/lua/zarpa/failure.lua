@@ -12,10 +12,13 @@ local STATUSES = { H25 = 502, H26 = 417, H31 = 421, H32 = 421 }
 local KINDS = {
   H26 = "expectation", H31 = "misdirected", H32 = "misdirected", H80 = "maintenance", H81 = "blank", H82 = "exhausted",
 }
+local WORDS = { H26 = "H26 unsupported expect header value" }
 -- nginx's own number for a header that is too long.
 local HEADER_TOO_LONG = 494
 -- `proxy_buffer_size`: a response header that does not fit has filled it.
 local RESPONSE_HEADER_BYTES = 65536
+
+local BARE = "HTTP/1.1 %d Application Error\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
 
 local function answer(status, kind, details)
   details.request_id = var.zarpa_request_id
@@ -25,6 +28,10 @@ local function answer(status, kind, details)
   header["Content-Type"] = content_type
   header["Content-Length"] = #text
   header["Cache-Control"] = "no-cache, no-store"
+  -- nginx has decided for HTTP/0.9, because the dyno's answer had no status line: then it writes no header, whoever asked.
+  if ngx.req.http_version() == 0.9 and var.server_protocol:find("^HTTP/1") then
+    ngx.print(BARE:format(status, content_type, #text))
+  end
   ngx.print(text)
   return ngx.exit(status)
 end
@@ -32,7 +39,7 @@ end
 -- Answers a request of `app` (its decoded route) with a code.
 function M.refuse(code, app)
   var.zarpa_dyno = app.id
-  var.zarpa_code = code
+  var.zarpa_code = WORDS[code] or code
   local kind = KINDS[code] or "application"
   return answer(STATUSES[code] or 503, kind, { code = code, app = app.name, page = pages.own(app, kind) })
 end
@@ -50,14 +57,14 @@ local function code_of_failure()
   if not connected then return "H21" end
   local received = tonumber(last(var.upstream_bytes_received)) or 0
   if received == 0 then return "H13" end
-  return received >= RESPONSE_HEADER_BYTES and "H25" or "H17"
+  return received >= RESPONSE_HEADER_BYTES and "H25 oversized header" or "H17"
 end
 
--- nginx could not get an answer from the dyno.
+-- nginx could not get an answer from the dyno. A code may be followed by words for the log.
 function M.answer()
-  local code = var.zarpa_code
-  if code == "" then code = code_of_failure() end
-  var.zarpa_code = code
+  if var.zarpa_code == "" then var.zarpa_code = code_of_failure() end
+  local code = var.zarpa_code:match("^%S+")
+  if code == "H19" or code == "H21" then routes.quarantine(var.zarpa_dyno) end
   local app = routes.find(var.http_host)
   return answer(STATUSES[code] or 503, "application", { code = code, page = app and pages.own(app, "application") })
 end
@@ -66,8 +73,9 @@ end
 function M.bad_request()
   local app = routes.find(var.http_host)
   if app then
-    if (var.zarpa_dyno or "") == "" then var.zarpa_dyno = app.id end
-    var.zarpa_code = "H26"
+    local has_dyno = (var.zarpa_dyno or ""):find(" ", 1, true)
+    if not has_dyno then var.zarpa_dyno = app.id end
+    var.zarpa_code = has_dyno and "H26 bad chunk" or "H26 bad header"
     var.zarpa_sent_method = (var.request or ""):match("^(%S+) ") or ""
   end
   local status = ngx.status

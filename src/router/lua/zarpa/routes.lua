@@ -22,6 +22,7 @@ local get_last_failure = balancer.get_last_failure
 local begin, move, is_crowded = load.begin, load.move, load.is_crowded
 
 local MOST_ATTEMPTS = 10
+local LONE = 5
 -- Below this many requests at once nobody asks whether there are too many.
 local FEW = load.FEW
 local MOST_REMEMBERED_HOSTS = 20000
@@ -194,6 +195,19 @@ local function backend_of(label)
   return { app = { up = 1 }, address = address, port = tonumber(port), quarantined_until = 0, label = label }
 end
 
+-- An app's last well dyno is asked again soon: nobody else could answer meanwhile.
+local function quarantine(backend)
+  local seconds = M.quarantine_seconds
+  if backend.app.up == 1 or not choose(backend.app, backend) then seconds = seconds / LONE end
+  backend.quarantined_until = ngx.now() + seconds
+end
+
+-- The dyno of a label took no connection.
+function M.quarantine(label)
+  local backend = by_label[label] or former_labels[label]
+  if backend then quarantine(backend) end
+end
+
 -- Another backend after one that refused or did not take the connection; else nil, and the code of the answer.
 local function another(failed, status)
   if last_attempt(var.upstream_connect_time) ~= "-" then
@@ -204,7 +218,7 @@ local function another(failed, status)
     ngx.ctx.tried_again = true
     return failed
   end
-  failed.quarantined_until = ngx.now() + M.quarantine_seconds
+  quarantine(failed)
   local app = M.find(var.http_host)
   local backend = app and choose(app, failed)
   if backend then return backend end
