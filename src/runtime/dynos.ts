@@ -3,6 +3,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { choosePort, specOf } from "./environment.ts";
 import { type DynoFact, type Facts, launchingFact } from "./facts.ts";
+import { memoryVerdict } from "./memory-limits.ts";
 import type {
   AttachedDyno,
   DesiredApp,
@@ -73,6 +74,7 @@ export class Dynos {
     const fact = this.#facts.get(record.id);
     if (fact === undefined || fact.appId !== null) return;
     fact.appId = record.app_id;
+    fact.identity = this.#identify(record);
     this.#follow(record);
     if (fact.phase === "running" && record.state === "starting") this.#awaitPort(record, fact);
   }
@@ -166,6 +168,15 @@ export class Dynos {
     return (await Promise.all(counts)).some((count) => count > 0);
   }
 
+  /** What the kernel's end of a dyno for want of memory is called in the log; none when it ended otherwise. */
+  async lastMemoryWords(dynoId: string): Promise<string[]> {
+    const fact = this.#facts.get(dynoId);
+    if (fact === undefined || fact.identity === null || fact.killed) return [];
+    const usage = await this.#options.driver.usage(dynoId);
+    if (usage === null || usage.memoryKills === 0) return [];
+    return memoryVerdict(usage, fact.identity.quotaBytes, true).messages;
+  }
+
   /** The files by which the router can thaw a dyno; none for one that does not run, or is about to end. */
   thawFiles(dynoId: string): string[] {
     const fact = this.#facts.get(dynoId);
@@ -191,8 +202,13 @@ export class Dynos {
     this.#removals.add(removal);
   }
 
+  #identify(record: DynoRecord): NonNullable<DynoFact["identity"]> {
+    const quotaBytes = this.#options.store.limits(record.size).memoryBytes;
+    return { appId: record.app_id, process: record.name, quotaBytes };
+  }
+
   #begin(record: DynoRecord): DynoFact {
-    const fact = launchingFact(record.app_id);
+    const fact = { ...launchingFact(record.app_id), identity: this.#identify(record) };
     this.#facts.set(record.id, fact);
     return fact;
   }

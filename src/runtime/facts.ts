@@ -14,6 +14,8 @@ export interface DynoFact {
   killed: boolean;
   /** It was started by an earlier control plane. */
   adopted: boolean;
+  /** Where the log speaks of it, and the memory of its size; null before its row is known. */
+  identity: { appId: string; process: string; quotaBytes: number } | null;
   /** All its processes are stopped in place. */
   frozen: boolean;
   /** It sleeps: when its processes were told to end. */
@@ -35,6 +37,7 @@ export function launchingFact(appId: string): DynoFact {
     listening: false,
     killed: false,
     adopted: false,
+    identity: null,
     frozen: false,
     hibernatingAt: null,
     abandonedAt: null,

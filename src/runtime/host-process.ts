@@ -135,6 +135,7 @@ export async function usageOf(pids: readonly number[]): Promise<DynoUsage | null
     rssBytes: 0,
     cacheBytes: 0,
     swapBytes: 0,
+    memoryKills: 0,
     pagesIn: null,
     pagesOut: null,
     cpuMilliseconds: 0,

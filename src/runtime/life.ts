@@ -5,6 +5,9 @@ import type { Action, Ending, Slot } from "./plan.ts";
 import type { DesiredApp, DesiredRelease, DynoLog, DynoRecord, FormationStore } from "./ports.ts";
 import type { WaitingRoom } from "./waiting-room.ts";
 
+/** The exit code of a process that SIGKILL has ended, which may have been the kernel's for want of memory. */
+const KILLED = 137;
+
 export interface LifeOptions {
   store: FormationStore;
   log: DynoLog;
@@ -185,6 +188,7 @@ export class Life {
     await this.#options.log.finish(record.id);
     // A command may end before anybody has seen it up.
     if (record.kind !== "formation" && record.state === "starting") this.#say(record, "State changed from starting to up");
+    if (exitCode === KILLED) this.#say(record, ...(await this.#options.dynos.lastMemoryWords(record.id)));
     this.#say(record, `Process exited with status ${exitCode}`);
     await this.#end(record, exitCode, next, scene);
   }

@@ -65,6 +65,8 @@ export interface DynoUsage {
   /** File pages in memory, which the kernel takes back when it needs them. */
   cacheBytes: number;
   swapBytes: number;
+  /** Processes that the kernel has killed because the dyno wanted more memory than it may have at all. */
+  memoryKills: number;
   /** Pages that have come into memory and gone out of it since the start; null: the kernel (cgroup v2) does not count them. */
   pagesIn: number | null;
   pagesOut: number | null;

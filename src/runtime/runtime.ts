@@ -5,6 +5,7 @@ import type { Journal } from "../kernel/journal.ts";
 import { Dynos } from "./dynos.ts";
 import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
+import { MemoryWatch } from "./memory-watch.ts";
 import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
 import { Reconciler } from "./reconcile.ts";
@@ -75,6 +76,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #life: Life;
   readonly #reconciler: Reconciler;
   readonly #waitingRoom: WaitingRoom;
+  readonly #memoryWatch: MemoryWatch;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
   /** When somebody asked for an app last. Those of before this start are not known: apps sleep that much later. */
   readonly #asked = new Map<string, Date>();
@@ -94,6 +96,7 @@ class ReconcilingRuntime implements Runtime {
     const changed = (appId: string): void => this.appChanged(appId);
     this.#dynos = new Dynos({ driver, store, log, clock, journal, random, outputFolder, changed });
     this.#waitingRoom = new WaitingRoom(clock);
+    this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
     const asked = (appId: string): void => this.requestServed(appId, clock.now());
     this.#life = new Life({ store, log, clock, dynos: this.#dynos, waitingRoom: this.#waitingRoom, asked, ended });
@@ -127,6 +130,7 @@ class ReconcilingRuntime implements Runtime {
       claim: async (digest) => await this.#claim(digest),
     });
     this.#fullPasses = this.#passForEver();
+    this.#memoryWatch.start();
   }
 
   async stop(): Promise<void> {
@@ -134,6 +138,7 @@ class ReconcilingRuntime implements Runtime {
     await this.#rendezvous?.close();
     await this.#reconciler.close();
     await this.#fullPasses;
+    await this.#memoryWatch.stop();
     await this.#dynos.close();
     for (const { reject } of this.#releases.values()) reject(new Error("the control plane stops"));
   }

@@ -75,8 +75,11 @@ export class FakeDriver implements Driver {
     return [...this.dynos].map(([dynoId, { exitCode, started }]) => ({ dynoId, running: exitCode === null, exitCode, started }));
   }
 
+  /** What every dyno uses. */
+  used: DynoUsage | null = null;
+
   async usage(): Promise<DynoUsage | null> {
-    return null;
+    return this.used;
   }
 
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void {

@@ -4,6 +4,7 @@ import { attachCommand } from "../attach.ts";
 import { startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
 import { connectionsTo, listensOn, sendSignal } from "../host-process.ts";
+import { hasSwap, kernelLimits } from "../memory-limits.ts";
 import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
@@ -19,8 +20,6 @@ export interface OciDriver extends Driver {
 }
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** As much swap again as memory, like on Heroku: above 100 % a dyno swaps (R14), at 200 % it is ended (R15). */
-const SWAP_FACTOR = 2;
 
 /** Throws an Error with one line that says what is missing when this host cannot run containers. */
 export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
@@ -101,8 +100,7 @@ function planDyno(
     stack: spec.stack,
     slugRoot: spec.slugRoot,
     binds: [],
-    limits: spec.size,
-    memoryAndSwapBytes: spec.size.memoryBytes * SWAP_FACTOR,
+    ...kernelLimits(spec.size, hasSwap()),
     port: spec.port,
     terminal,
   };

@@ -6,6 +6,7 @@ import { attachCommand } from "../attach.ts";
 import { type DynoNote, startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
 import { connectionsTo, listensOn, markProcess, sendSignal } from "../host-process.ts";
+import { hasSwap, kernelLimits } from "../memory-limits.ts";
 import type { AttachedDyno, Driver, DynoSpec, StartedDyno } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { copyHome } from "./home.ts";
@@ -89,7 +90,7 @@ async function takeOver(host: Host): Promise<void> {
 async function startDyno(host: Host, spec: DynoSpec): Promise<StartedDyno> {
   const port = spec.port === null ? null : await freePort();
   const { note, argv } = await prepare(host, spec, "dyno", port, []);
-  const group = await host.group(spec.dynoId, spec.size);
+  const group = await host.group(spec.dynoId, kernelLimits(spec.size, hasSwap()).limits);
   const [program = "", ...args] = host.superviseArgv(join(host.folders.exits, spec.dynoId), group, argv);
   await mkdir(dirname(spec.logPath), { recursive: true });
   const log = await open(spec.logPath, "a", 0o600);
@@ -145,7 +146,7 @@ async function attachDyno(
   signal: (dynoId: string, signal: NodeJS.Signals) => Promise<void>,
 ): Promise<AttachedDyno> {
   const { argv } = await prepare(host, spec, "attached", spec.port, terminal === null ? ONE_STREAM : []);
-  const group = await host.group(spec.dynoId, spec.size);
+  const group = await host.group(spec.dynoId, kernelLimits(spec.size, hasSwap()).limits);
   const attachment = attachCommand(host.joinArgv(group, argv), { env: HELPER_ENV, cwd: "/", terminal });
   const exited = attachment.exited.finally(async () => {
     await host.destroy(spec.dynoId).catch((error: unknown) => host.options.journal.fault("process.attach", error));

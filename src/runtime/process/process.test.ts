@@ -6,6 +6,7 @@ import { systemClock } from "../../kernel/clock.ts";
 import { runCommand } from "../../kernel/command.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { describeDriver } from "../driver-cases.ts";
+import { describeMemory } from "../memory-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
 import { createProcessDriver } from "./driver.ts";
 import { translatePaths } from "./sandbox.ts";
@@ -17,7 +18,10 @@ describeDriver(
     name: "process",
     open: async (dynosFolder) => await createProcessDriver({ dynosFolder, journal, clock: systemClock }),
   },
-  describeSleep,
+  (trial) => {
+    describeSleep(trial);
+    describeMemory(trial);
+  },
 );
 
 const FILE = fileURLToPath(import.meta.url);
