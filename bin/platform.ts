@@ -5,6 +5,7 @@ import { createBuilder } from "../src/builder/builder.ts";
 import { ownNode } from "../src/builder/layout.ts";
 import { createSlugStore } from "../src/builder/slug-store.ts";
 import { createGitHandler } from "../src/git/handler.ts";
+import { superviseCluster } from "../src/kernel/cluster.ts";
 import { migrate } from "../src/kernel/database.ts";
 import { migrateJobs, startJobs, waitingJobKeys } from "../src/kernel/jobs.ts";
 import { Outputs } from "../src/kernel/output.ts";
@@ -26,6 +27,7 @@ import type { SleepTimes } from "../src/runtime/plan.ts";
 import { createProcessDriver } from "../src/runtime/process/driver.ts";
 import { createRuntime } from "../src/runtime/runtime.ts";
 import type { Boot, RunningPlatform } from "./setup/boot.ts";
+import { privateCluster } from "./setup/database.ts";
 import { deployJobs } from "./wiring/deploy-jobs.ts";
 import { gitPlatform } from "./wiring/git-platform.ts";
 import { listen } from "./wiring/server.ts";
@@ -42,6 +44,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     await makeFolders(boot);
     const db = connect(boot.databaseUrl);
     ending.defer(async () => await db.destroy());
+    if (settings.databaseUrl === null) ending.defer(superviseCluster(privateCluster(paths), { clock, journal }));
     await migrate(db, migrations);
     await migrateJobs(boot.databaseUrl);
 

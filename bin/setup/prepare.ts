@@ -1,6 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { ensureStack } from "../../src/builder/stack.ts";
 import type { Messages } from "../../src/cli/messages.ts";
 import { ensureAuthority } from "../../src/kernel/authority.ts";
@@ -11,6 +10,7 @@ import type { Paths } from "../../src/kernel/paths.ts";
 import { Secret } from "../../src/kernel/secret.ts";
 import type { Settings } from "../../src/kernel/settings.ts";
 import { type AdminCredentials, type Boot, type DriverChoice, SetupError, type Tools } from "./boot.ts";
+import { privateCluster } from "./database.ts";
 import { containerObstacle, kernelObstacle } from "./driver.ts";
 import {
   canInstall,
@@ -27,7 +27,6 @@ import { ensureUv, uvPath } from "./uv.ts";
 
 /** The stacks that apps can be on: Heroku's name, so that buildpacks written for it know it. */
 const STACKS = ["heroku-24"];
-const DATABASE = "zarpa";
 const VAULT_KEY_BYTES = 32;
 /** Four groups of five from 31 letters and digits that nobody mistakes for each other: 99 bits. */
 const PASSWORD_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789";
@@ -145,7 +144,7 @@ async function provideTools({ paths, messages, progress, journal }: Preparation)
 }
 
 async function startDatabase(paths: Paths): Promise<string> {
-  const { url } = await startCluster({ data: paths.postgres, socketFolder: join(paths.run, "postgres"), database: DATABASE });
+  const { url } = await startCluster(privateCluster(paths));
   return url;
 }
 

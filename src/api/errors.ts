@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { ErrorBody } from "../contract/error.ts";
+import { DATABASE_DOWN_MESSAGE, isDatabaseDown } from "../kernel/database.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import type { Api, ApiDeps } from "./api.ts";
 
@@ -26,9 +27,6 @@ const STATUS_BY_ID: Record<string, number> = {
   maintenance: 503,
   unavailable: 503,
 };
-
-/** PostgreSQL's classes and Node's codes that mean: the database cannot be asked just now. */
-const DATABASE_DOWN = /^(08\d\d\d|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT)$/;
 
 /** PostgreSQL's codes for a text with a null character, which it cannot hold. */
 const UNSTORABLE_TEXT = new Set(["22021", "22P05"]);
@@ -69,21 +67,13 @@ function describeError(error: Error & Partial<FastifyError>): { status: number; 
     return { status: 422, body: { id: "invalid_params", message: "Texts must not contain null characters." } };
   }
   if (isDatabaseDown(error)) {
-    const message = "The platform's database does not answer just now. Please try again in a moment.";
-    return { status: 503, body: { id: "unavailable", message } };
+    return { status: 503, body: { id: "unavailable", message: DATABASE_DOWN_MESSAGE } };
   }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     const id = error.statusCode === 413 ? "payload_too_large" : "bad_request";
     return { status: error.statusCode, body: { id, message: error.message } };
   }
   return { status: 500, body: { id: "internal_server_error", message: "Internal server error." } };
-}
-
-function isDatabaseDown(error: Error & { code?: unknown; syscall?: unknown }): boolean {
-  if (/^Connection terminated|timeout exceeded when trying to connect/.test(error.message)) return true;
-  if (typeof error.code !== "string" || !DATABASE_DOWN.test(error.code)) return false;
-  // A missing file of ours is not a missing database socket.
-  return error.code !== "ENOENT" || error.syscall === "connect";
 }
 
 function validationMessage(error: Partial<FastifyError>): string {

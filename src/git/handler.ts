@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { DATABASE_DOWN_MESSAGE, isDatabaseDown } from "../kernel/database.ts";
 import { Refusal } from "../kernel/refusal.ts";
 import { advertise } from "./advertise.ts";
 import { Allowance, GIT_REQUESTS_PER_HOUR } from "./allowance.ts";
@@ -78,6 +79,8 @@ export function createGitHandler(options: GitOptions): GitHandler {
     } else if (request.destroyed && !request.complete) {
       // The client hung up while it was sending: nothing was done.
       response.destroy();
+    } else if (isDatabaseDown(error)) {
+      answer(response, 503, `${DATABASE_DOWN_MESSAGE}\n`);
     } else {
       options.journal.fault("git.request_failed", error, { method: request.method, url: request.url });
       answer(response, 500, "The platform failed; the operator finds the cause in its journal.\n");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { systemClock } from "./clock.ts";
-import { serverArguments, startCluster, stopCluster } from "./cluster.ts";
+import { serverArguments, startCluster, stopCluster, superviseCluster } from "./cluster.ts";
 
 function folder(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "zarpa-cluster-"));
@@ -51,6 +51,35 @@ test("a cluster is made, adopted while it runs, and recovers from a kill -9 with
     await third.stop();
     await assert.rejects(ask(third.url, "select 1 as answer"), /ENOENT|ECONNREFUSED/);
   } finally {
+    await stopCluster(options.data);
+  }
+});
+
+test("a supervised server that is killed is back soon, with its data", async () => {
+  using home = folder();
+  const options = { data: join(home.path, "data"), socketFolder: join(home.path, "s"), database: "zarpa", durable: false };
+  const notes: string[] = [];
+  const journal = {
+    note: (event: string) => notes.push(event),
+    fault: (event: string, cause: unknown) => notes.push(`${event} ${String(cause)}`),
+  };
+  const { url, pid } = await startCluster(options);
+  await ask(url, "create table kept (n int)");
+  const stop = superviseCluster(options, { clock: systemClock, journal });
+  try {
+    process.kill(pid, "SIGKILL");
+    let answer: unknown = null;
+    for (let tries = 0; tries < 200 && answer === null; tries += 1) {
+      await systemClock.sleep(50);
+      answer = await ask(url, "select count(*)::int as answer from kept").catch(() => null);
+    }
+    assert.equal(answer, 0);
+    assert.deepEqual(
+      notes.filter((note) => !note.startsWith("database.restart ")),
+      ["database.died", "database.restarted"],
+    );
+  } finally {
+    await stop();
     await stopCluster(options.data);
   }
 });

@@ -3,8 +3,9 @@ import { chmodSync, chownSync, existsSync, mkdirSync, openSync, readdirSync, rea
 import { closeSync, readlinkSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { mustRun } from "./command.ts";
+import type { Journal } from "./journal.ts";
 
 /** What a private PostgreSQL cluster needs to know; every path is absolute. */
 export interface ClusterOptions {
@@ -44,6 +45,7 @@ const DEFAULT_MAX_CONNECTIONS = 40;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 10;
+const WATCH_MS = 1000;
 /** `sun_path` holds 107 bytes; the socket's own name takes its share. */
 const MAX_SOCKET_FOLDER_LENGTH = 107 - "/.s.PGSQL.5432.lock".length;
 const INVALID_CATALOG_NAME = "3D000";
@@ -75,6 +77,38 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     pid,
     adopted,
     stop: async () => await stopServer(options.data, pid),
+  };
+}
+
+/**
+ * From now on a server that dies (the kernel out of memory, a `kill -9`) is started again, within a second or two. The returned function
+ * ends the watching and leaves the server as it is.
+ */
+export function superviseCluster(
+  options: ClusterOptions,
+  { clock, journal }: { clock: Clock; journal: Journal },
+): () => Promise<void> {
+  const ending = new AbortController();
+  const watch = async (): Promise<void> => {
+    let isFailing = false;
+    while (!ending.signal.aborted) {
+      await clock.sleep(WATCH_MS, ending.signal).catch(() => {});
+      if (ending.signal.aborted || readServer(options.data) !== null) continue;
+      if (!isFailing) journal.note("database.died");
+      try {
+        const { pid } = await startCluster(options);
+        journal.note("database.restarted", { pid });
+        isFailing = false;
+      } catch (error) {
+        if (!isFailing) journal.fault("database.restart", error);
+        isFailing = true;
+      }
+    }
+  };
+  const watching = watch();
+  return async () => {
+    ending.abort();
+    await watching;
   };
 }
 
