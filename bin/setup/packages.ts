@@ -25,6 +25,7 @@ export function commonNeeds(options: { privateDatabase: boolean; uv: boolean }):
   const needs = [
     program("git"),
     program("nginx"),
+    program("perl", "perl-base"),
     file("libnginx-mod-http-lua", ...NGINX_MODULES.map((folder) => join(folder, "ngx_http_lua_module.so"))),
     file("lua-resty-core", "/usr/share/lua/5.1/resty/core.lua"),
     file("ca-certificates", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"),

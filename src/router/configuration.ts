@@ -39,6 +39,8 @@ export interface RouterConfiguration {
 export const ROUTER_FILES = {
   configuration: "nginx.conf",
   pid: "nginx.pid",
+  supervisorPid: "supervisor.pid",
+  supervisorLog: "supervisor.log",
   errors: "error.log",
   requests: "requests.log",
   snapshot: "routes",

@@ -131,7 +131,7 @@ describe("the router's routes and life", { skip: withoutNginx }, () => {
     test.router.supervise();
     for (const victim of ["master", "all"] as const) {
       const pid = test.router.pid()!;
-      const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+      const workers = childrenOf(pid);
       process.kill(pid, "SIGKILL");
       if (victim === "all") for (const worker of workers) process.kill(worker, "SIGKILL");
       const began = Date.now();
@@ -144,6 +144,53 @@ describe("the router's routes and life", { skip: withoutNginx }, () => {
       await test.router.publish(changed);
       assert.equal((await ask(test.port, changed.hosts[0]!)).status, 503);
     }
+  });
+
+  it("is back within a second while no control plane is there, and refuses no connection meanwhile", async () => {
+    await test.router.detach();
+    for (const victim of ["master", "all"] as const) {
+      const pid = test.router.pid()!;
+      const workers = childrenOf(pid);
+      const visiting = new AbortController();
+      const failures: string[] = [];
+      const visits = (async () => {
+        for (let count = 0; !visiting.signal.aborted || count < 5; count += 1) {
+          await ask(test.port, "kept.localhost").catch((error: Error) => failures.push(error.message));
+        }
+      })();
+      process.kill(pid, "SIGKILL");
+      if (victim === "all") for (const worker of workers) process.kill(worker, "SIGKILL");
+      const began = Date.now();
+      await eventually(() => ([null, pid].includes(test.router.pid()) ? null : true));
+      assert.equal((await ask(test.port, "kept.localhost")).status, 200);
+      assert.ok(Date.now() - began < 2000, `${Date.now() - began} ms`);
+      visiting.abort();
+      await visits;
+      // A request that a killed worker was serving has died with it; none has found the port closed.
+      assert.deepEqual(
+        failures.filter((message) => message.includes("ECONNREFUSED")),
+        [],
+      );
+      if (victim === "master") assert.deepEqual(failures, []);
+    }
+  });
+
+  it("has a supervisor again when that is killed", async () => {
+    const next = test.successor();
+    await next.ensureRunning();
+    next.supervise();
+    test.router = next;
+    const file = join(test.paths.router, "supervisor.pid");
+    const supervisor = Number(readFileSync(file, "utf8"));
+    const pid = next.pid()!;
+    process.kill(supervisor, "SIGKILL");
+    await eventually(() => (Number(readFileSync(file, "utf8")) === supervisor ? null : true));
+    assert.equal(next.pid(), pid, "nginx has not noticed");
+    await next.detach();
+    const workers = childrenOf(pid);
+    for (const victim of [pid, ...workers]) process.kill(victim, "SIGKILL");
+    await eventually(() => ([null, pid].includes(next.pid()) ? null : true));
+    assert.equal((await ask(test.port, "kept.localhost")).status, 200);
   });
 
   it("starts from its snapshot while the control plane is away", async () => {
@@ -164,3 +211,7 @@ describe("the router's routes and life", { skip: withoutNginx }, () => {
     await assert.rejects(refused, words).finally(() => blocker.close());
   });
 });
+
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number);
+}

@@ -10,7 +10,7 @@ import { Feed } from "./feed.ts";
 import { admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
 import { type NginxInstallation, openFilesLimit, type WorkerAccount } from "./installation.ts";
 import { HEROKU_LIMITS, type RouterLimits } from "./limits.ts";
-import { NginxProcess } from "./nginx-process.ts";
+import { type Listening, NginxProcess } from "./nginx-process.ts";
 import type { Route } from "./route-line.ts";
 import { RouteTable } from "./route-table.ts";
 
@@ -30,6 +30,7 @@ export interface RouterOptions {
   clock: Clock;
 }
 
+const IPV6_FILE = "/proc/net/if_inet6";
 const MOST_WORKERS = 2;
 const LOOK_MILLISECONDS = 150;
 const POLL_MILLISECONDS = 10;
@@ -68,8 +69,14 @@ export function createRouter(options: RouterOptions): Router {
   const ending = new AbortController();
   let supervising: Promise<void> = Promise.resolve();
 
+  const listening: Listening = {
+    unix: paths.routerSocket,
+    ports: [options.port, options.tlsPort],
+    ipv6: existsSync(IPV6_FILE),
+  };
+
   const start = async (): Promise<void> => {
-    await process.start({ unix: paths.routerSocket, ports: [options.port, options.tlsPort] });
+    await process.start(listening);
     chmodSync(paths.routerSocket, 0o600);
   };
 
@@ -83,15 +90,20 @@ export function createRouter(options: RouterOptions): Router {
     }
   };
 
+  // Its supervisor starts nginx again; this process tells it what the snapshot does not know yet, and looks after the supervisor.
   const watch = async (): Promise<void> => {
+    let known = process.masterPid();
     while (!ending.signal.aborted) {
       await clock.sleep(LOOK_MILLISECONDS, ending.signal).catch(() => {});
-      if (ending.signal.aborted || process.masterPid() !== null) continue;
-      journal.note("router.died");
+      const pid = process.masterPid();
+      if (ending.signal.aborted || (pid === known && pid !== null && process.isSupervised())) continue;
       try {
-        await start();
+        if (pid === null) await start();
+        else process.ensureSupervised(listening);
+        if (process.masterPid() === known) continue;
+        known = process.masterPid();
         await table.send();
-        journal.note("router.restarted", { pid: process.masterPid() });
+        journal.note("router.restarted", { pid: known });
       } catch (cause) {
         journal.fault("router.restart", cause);
       }
@@ -111,6 +123,10 @@ export function createRouter(options: RouterOptions): Router {
         await rename(draft, file);
         await (process.masterPid() === null ? start() : reload(stamp));
         removeFormerLua(paths.router, luaFolder);
+      }
+      if (!process.ensureSupervised(listening)) {
+        await process.stop();
+        await start();
       }
       table.adopt(await feed.read());
     },
@@ -153,7 +169,7 @@ function describe(options: RouterOptions, luaFolder: string): { text: string; st
     workers: options.workers ?? Math.min(MOST_WORKERS, availableParallelism()),
     port: options.port,
     tlsPort: options.tlsPort,
-    ipv6: existsSync("/proc/net/if_inet6"),
+    ipv6: existsSync(IPV6_FILE),
     domain: options.domain,
     certificate,
     platformSocket: paths.platformSocket,
