@@ -1,3 +1,4 @@
+import { readRouterConfig } from "../contract/router-config.ts";
 import { type Actor, changeApp } from "./change.ts";
 import { type ConfigVars, openConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
@@ -55,6 +56,8 @@ export function mergeConfig(
     set.push(name);
   }
   const config = Object.fromEntries(merged);
+  const [problem] = readRouterConfig(Object.fromEntries(set.map((name) => [name, config[name] ?? ""]))).problems;
+  if (problem !== undefined) throw invalid(problem);
   const bytes = configBytes(config);
   if (set.length > 0 && bytes > MAX_CONFIG_BYTES) {
     const message = `Config vars may have ${MAX_CONFIG_BYTES} bytes in all, names and values together; these would have ${bytes}.`;

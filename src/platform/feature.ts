@@ -80,6 +80,18 @@ export async function listFeatures(ctx: Platform, owner: FeatureOwner): Promise<
   });
 }
 
+/** Names of the features that are switched on for an app. */
+export async function enabledFeatures(ctx: Platform, appId: string): Promise<string[]> {
+  const rows = await ctx.db
+    .selectFrom("features")
+    .select("name")
+    .where("owner_id", "=", appId)
+    .where("enabled", "=", true)
+    .orderBy("name")
+    .execute();
+  return rows.map((row) => row.name);
+}
+
 export async function findFeature(ctx: Platform, owner: FeatureOwner, nameOrId: string): Promise<Feature> {
   const feature = (await listFeatures(ctx, owner)).find(({ id, name }) => (isId(nameOrId) ? id : name) === nameOrId);
   if (feature === undefined) throw notFound("feature");

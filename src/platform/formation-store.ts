@@ -5,6 +5,7 @@ import { openConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
 import type { Dynos, DynoState } from "./database/tables.ts";
 import { type DynoLimits, limitsOf } from "./dyno-size.ts";
+import { enabledFeatures } from "./feature.ts";
 import { listFormation } from "./formation.ts";
 import { RELEASE } from "./process-type.ts";
 import { beginSleep, endSleep, keepWakeTime, maySleep, sleepingSince } from "./sleep.ts";
@@ -25,6 +26,7 @@ interface DesiredApp {
   release: DesiredRelease | null;
   formation: { type: string; quantity: number; size: string; command: string }[];
   sleep: { may: boolean; since: Date | null };
+  features: string[];
 }
 
 type DynoRecord = Omit<Selectable<Dynos>, "exit_code">;
@@ -78,11 +80,12 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
         .where("id", "=", appId)
         .executeTakeFirst();
       if (app === undefined) return null;
-      const [domains, current, formation, since] = await Promise.all([
+      const [domains, current, formation, since, features] = await Promise.all([
         db.selectFrom("domains").select("hostname").where("app_id", "=", appId).orderBy("hostname").execute(),
         release({ currentOf: appId }),
         listFormation(db, appId),
         sleepingSince(ctx, appId),
+        enabledFeatures(ctx, appId),
       ]);
       return {
         app: { id: app.id, name: app.name, uid: appUid(app.number) },
@@ -93,6 +96,7 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
           .filter((row) => row.type !== RELEASE)
           .map(({ type, quantity, size, command }) => ({ type, quantity, size, command })),
         sleep: { may: maySleep(formation), since },
+        features,
       };
     },
     release: async (releaseId) => await release({ id: releaseId }),

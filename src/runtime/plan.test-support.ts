@@ -16,6 +16,7 @@ export function desired(quantity: number, more: Partial<DesiredApp> = {}): Desir
     release: { id: "v2", version: 2, slugRoot: null, stack: "heroku-24", config: {} },
     formation: [{ type: "web", quantity, size: "Eco", command: "serve" }],
     sleep: { may: false, since: null },
+    features: [],
     ...more,
   };
 }

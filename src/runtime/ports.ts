@@ -116,6 +116,8 @@ export interface DesiredApp {
   release: DesiredRelease | null;
   formation: { type: string; quantity: number; size: string; command: string }[];
   sleep: DesiredSleep;
+  /** Names of the features that are switched on. */
+  features: string[];
 }
 
 /** https://devcenter.heroku.com/articles/eco-dyno-hours#dyno-sleeping */
@@ -220,4 +222,17 @@ export interface AppRoute {
   backends: { dyno: string; address: string; port: number }[];
   /** Control groups' files; the router's workers must be able to write to them before the route is theirs. */
   thaw?: string[];
+  options?: RouteOptions;
+}
+
+/** How the router is to treat an app beyond the usual. */
+export interface RouteOptions {
+  affinity?: boolean;
+  balance?: "least-connections";
+  protocol?: "uwsgi" | "h2c";
+  /** Addresses of the app's own pages. */
+  errorPage?: string;
+  maintenancePage?: string;
+  /** Folders of the slug served under a path. `root`: the slug's `app` folder; folders are relative to it. */
+  files?: { root: string; folders: { prefix: string; folder: string }[] };
 }

@@ -1,4 +1,6 @@
-import type { AppRoute, DesiredApp, DynoRecord } from "./ports.ts";
+import { join } from "node:path";
+import { readRouterConfig } from "../contract/router-config.ts";
+import type { AppRoute, DesiredApp, DynoRecord, RouteOptions } from "./ports.ts";
 
 /**
  * What the router is to do for an app. `leaving`: ids of dynos that are about to be stopped and take no requests any more. `thawFiles`: by
@@ -13,7 +15,8 @@ export function routeOf(
   const formation = records.filter(({ id, kind }) => kind === "formation" && !leaving.has(id));
   const web = formation.filter(({ type }) => type === "web");
   const { id, name } = desired.app;
-  const route = { app: { id, name }, hosts: desired.hosts };
+  const options = optionsOf(desired);
+  const route = { app: { id, name }, hosts: desired.hosts, ...(options === null ? {} : { options }) };
   const up = web.flatMap((record) => (record.state === "up" ? backendOf(record) : []));
   const state = stateOf(desired, web, up.length > 0);
   if (state !== "asleep") return { ...route, state, backends: up };
@@ -37,4 +40,16 @@ function stateOf(desired: DesiredApp, web: readonly DynoRecord[], hasBackends: b
   if (hasBackends) return "up";
   const mayComeUp = web.some(({ state }) => state === "starting" || state === "created" || state === "idle");
   return !mayComeUp && web.some(({ state }) => state === "crashed") ? "crashed" : "booting";
+}
+
+/** https://devcenter.heroku.com/articles/session-affinity */
+const AFFINITY = "http-session-affinity";
+
+/** What the app wishes beyond the usual, by its features and config vars; null: nothing. */
+function optionsOf({ release, features }: DesiredApp): RouteOptions | null {
+  const { folders, ...wishes } = readRouterConfig(release?.config ?? {}).wishes;
+  const options: RouteOptions = { ...wishes };
+  if (features.includes(AFFINITY)) options.affinity = true;
+  if (folders.length > 0 && release?.slugRoot) options.files = { root: join(release.slugRoot, "app"), folders };
+  return Object.keys(options).length === 0 ? null : options;
 }

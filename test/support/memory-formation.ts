@@ -23,6 +23,7 @@ export class MemoryFormation implements FormationStore {
       release: null,
       formation: [],
       sleep: { may: false, since: null },
+      features: [],
     };
   }
 
