@@ -83,9 +83,12 @@ export class Quarantine {
     };
   }
 
-  /** Whether every object that the new commits and tags need is there (git's own check on a push). */
+  /**
+   * Whether every object that the new commits and tags need is there: git's own check on a push, without the refs of other repositories,
+   * as objects are borrowed from none.
+   */
   async isConnected(tips: readonly string[]): Promise<boolean> {
-    const args = ["rev-list", "--objects", "--stdin", "--not", "--all", "--quiet", "--alternate-refs"];
+    const args = ["rev-list", "--objects", "--stdin", "--not", "--all", "--quiet"];
     const { exitCode } = await this.#repository.git(args, { env: this.env, input: tips.map((tip) => `${tip}\n`).join("") });
     return exitCode === 0;
   }

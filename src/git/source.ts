@@ -27,21 +27,28 @@ export class PushedSource {
     this.#draft = join(buildsFolder, `${DRAFT_PREFIX}${newId()}`);
   }
 
-  /** Writes the commit's files out, or sets `problem`. `env` lets git see the pushed objects. */
+  /**
+   * Writes the commit's files out, or sets `problem`. `env` lets git see the pushed objects. The files are on their way while git still
+   * lists them: a commit that turns out to be too large is stopped in the middle.
+   */
   async write(repository: Repository, commit: string, env: Record<string, string>, limitBytes: number): Promise<void> {
     const folder = join(this.#draft, "source");
-    const [found, listing] = await Promise.all([
-      readCommit(repository, commit, env),
-      listSource(repository, commit, env),
-      mkdir(folder, { recursive: true }),
-    ]);
-    this.problem = found === null ? NOT_A_COMMIT : problemOf(listing, limitBytes);
-    if (found === null || this.problem !== null) return;
-    this.subject = found.subject;
-    this.tree = found.tree;
-    this.files = listing.files;
-    const complaint = await checkOut(repository, commit, folder, env);
-    if (complaint !== null) this.problem = `the source files could not be written out:\n${printable(complaint)}`;
+    await mkdir(folder, { recursive: true });
+    const unwanted = new AbortController();
+    const complained = checkOut(repository, commit, folder, env, unwanted.signal);
+    try {
+      const [found, listing] = await Promise.all([readCommit(repository, commit, env), listSource(repository, commit, env)]);
+      this.problem = found === null ? NOT_A_COMMIT : problemOf(listing, limitBytes);
+      if (found === null || this.problem !== null) return;
+      this.subject = found.subject;
+      this.tree = found.tree;
+      this.files = listing.files;
+      const complaint = await complained;
+      if (complaint !== null) this.problem = `the source files could not be written out:\n${printable(complaint)}`;
+    } finally {
+      unwanted.abort();
+      await complained;
+    }
   }
 
   /** Hands the files over: from now on the folder is the build's. */
@@ -105,13 +112,19 @@ async function checkOut(
   commit: string,
   folder: string,
   env: Record<string, string>,
+  signal: AbortSignal,
 ): Promise<string | null> {
   // One process: an index of our own beside the folder, filled from the commit and written out.
   const args = ["--work-tree", folder, "read-tree", "--reset", "-u", commit];
   const index = `${folder}.index`;
-  const { exitCode, stderr } = await repository.git(args, { env: { ...env, GIT_INDEX_FILE: index } });
-  await rm(index, { force: true });
-  return exitCode === 0 ? null : stderr.trim();
+  try {
+    const { exitCode, stderr } = await repository.git(args, { env: { ...env, GIT_INDEX_FILE: index }, signal });
+    return exitCode === 0 ? null : stderr.trim();
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    await rm(index, { force: true });
+  }
 }
 
 function megabytes(bytes: number): string {
