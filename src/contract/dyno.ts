@@ -46,6 +46,7 @@ export const DynoCreate = Type.Object({
   ),
   force_no_tty: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
   size: Type.Optional(NullableString),
+  time_to_live: Type.Optional(NullableInteger),
   type: Type.Optional(NullableString),
 });
 

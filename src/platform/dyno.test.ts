@@ -7,7 +7,15 @@ import { formationStore } from "./formation-store.ts";
 import { readEcoQuota } from "./quota.ts";
 import { listReleases } from "./release.ts";
 
-const order: OneOffOrder = { command: "bash", attach: true, env: {}, size: null, type: null, forceNoTty: false };
+const order: OneOffOrder = {
+  command: "bash",
+  attach: true,
+  env: {},
+  size: null,
+  type: null,
+  forceNoTty: false,
+  timeToLive: null,
+};
 const HOUR_MS = 60 * 60 * 1000;
 
 async function runDyno(platform: TestPlatform, name: string, state: "up" | "down" | "starting" | "crashed"): Promise<string> {
@@ -28,6 +36,7 @@ async function runDyno(platform: TestPlatform, name: string, state: "up" | "down
     force_no_tty: false,
     env: {},
     attach_digest: null,
+    time_to_live: null,
     stop_requested: false,
     crashes: 2,
     restart_at: null,

@@ -23,6 +23,8 @@ export interface OneOffOrder {
   /** Process type to be named after, `run` when left out. */
   type: string | null;
   forceNoTty: boolean;
+  /** Seconds after which it ends; null: a day. */
+  timeToLive: number | null;
 }
 
 /** The dyno as the API shows it; `extended` adds what `heroku ps --extended` prints. */
@@ -53,6 +55,7 @@ const ONE_OFF_TYPE = "run";
 const FIRST_NUMBER = 1000;
 const NUMBERS_END = 10_000;
 const MAX_COMMAND_BYTES = 64 * 1024;
+const MAX_TIME_TO_LIVE_SECONDS = 24 * 60 * 60;
 
 /** What runs or crashed: the newest instance of each name. An old instance that a new one is replacing is not shown. */
 export async function listDynos(ctx: Platform, appId: string): Promise<DynoRow[]> {
@@ -116,6 +119,7 @@ export async function createOneOff(
         kind: "one-off",
         attach: order.attach,
         force_no_tty: order.forceNoTty,
+        time_to_live: order.timeToLive,
         env: JSON.stringify(Object.fromEntries(Object.entries(order.env).map(([name, value]) => [name, String(value)]))),
         attach_digest: token === null ? null : tokenDigest(token),
         stop_requested: false,
@@ -137,6 +141,10 @@ function checkOrder(order: OneOffOrder): void {
   if (texts.some((text) => text.includes("\0"))) throw invalid("A command cannot hold a null byte.");
   if (Buffer.byteLength(order.command) > MAX_COMMAND_BYTES) {
     throw invalid(`The command is too long: ${MAX_COMMAND_BYTES} bytes at most.`);
+  }
+  const { timeToLive } = order;
+  if (timeToLive !== null && (timeToLive < 1 || timeToLive > MAX_TIME_TO_LIVE_SECONDS)) {
+    throw invalid(`time_to_live is ${timeToLive}: it must be from 1 to ${MAX_TIME_TO_LIVE_SECONDS} seconds, which is a day.`);
   }
   const bad = Object.keys(order.env).find((name) => !/^\w+$/.test(name));
   if (bad !== undefined) throw invalid(`"${bad}" is no name for a variable: use letters, digits and underscores.`);

@@ -1,6 +1,7 @@
 import type { Feature } from "../contract/feature.ts";
 import { isId } from "../kernel/ids.ts";
 import type { Platform } from "./context.ts";
+import { DYNO_METADATA } from "./dyno-metadata.ts";
 import { notFound } from "./refusals.ts";
 
 interface KnownFeature {
@@ -41,7 +42,7 @@ const APP_FEATURES: readonly KnownFeature[] = [
   },
   {
     id: "0b1c9a52-5d55-4a3e-9c66-2b6f9f3d0a04",
-    name: "runtime-dyno-metadata",
+    name: DYNO_METADATA,
     display_name: "Dyno metadata",
     description: "Give dynos HEROKU_APP_NAME, HEROKU_RELEASE_VERSION and the like in their environment",
     state: "beta",

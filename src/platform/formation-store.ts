@@ -7,6 +7,7 @@ import type { Dynos, DynoState } from "./database/tables.ts";
 import { type DynoLimits, limitsOf } from "./dyno-size.ts";
 import { enabledFeatures } from "./feature.ts";
 import { listFormation } from "./formation.ts";
+import { DYNO_METADATA, dynoMetadata } from "./dyno-metadata.ts";
 import { RELEASE } from "./process-type.ts";
 import { beginSleep, endSleep, keepWakeTime, maySleep, sleepingSince } from "./sleep.ts";
 
@@ -17,6 +18,7 @@ interface DesiredRelease {
   slugRoot: string | null;
   stack: string;
   config: Record<string, string>;
+  metadata: Record<string, string>;
 }
 
 interface DesiredApp {
@@ -62,14 +64,20 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
       .selectFrom("releases")
       .innerJoin("apps", "apps.id", "releases.app_id")
       .leftJoin("slugs", "slugs.id", "releases.slug_id")
-      .select(["releases.id", "version", "releases.config", "slugs.tree", "slugs.stack", "apps.stack as app_stack"]);
+      .leftJoin("features", (join) =>
+        join.onRef("features.owner_id", "=", "apps.id").on("features.name", "=", DYNO_METADATA).on("features.enabled", "=", true),
+      )
+      .select(["releases.id", "releases.version", "releases.config", "slugs.tree", "slugs.stack", "apps.stack as app_stack"])
+      .select(["apps.id as app_id", "apps.name as app_name", "releases.created_at", "slugs.commit"])
+      .select(["slugs.commit_description", "features.enabled as has_metadata"]);
     query = "id" in where ? query.where("releases.id", "=", where.id) : query.where("releases.app_id", "=", where.currentOf);
     if ("currentOf" in where) query = query.where("current", "=", true);
     const row = await query.executeTakeFirst();
     if (row === undefined) return null;
     const { id, version, tree } = row;
+    const metadata = row.has_metadata === true ? dynoMetadata(ctx, row) : {};
     const slugRoot = tree === null ? null : join(slugsFolder, tree, "root");
-    return { id, version, slugRoot, stack: row.stack ?? row.app_stack, config: openConfig(ctx, row.config) };
+    return { id, version, slugRoot, stack: row.stack ?? row.app_stack, config: openConfig(ctx, row.config), metadata };
   };
   return {
     appIds: async () => (await db.selectFrom("apps").select("id").orderBy("number").execute()).map((row) => row.id),

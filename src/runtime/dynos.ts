@@ -3,6 +3,7 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { choosePort, specOf } from "./environment.ts";
 import { type DynoFact, type Facts, launchingFact } from "./facts.ts";
+import { LaunchQueue } from "./launch-queue.ts";
 import { memoryVerdict } from "./memory-limits.ts";
 import type {
   AttachedDyno,
@@ -22,6 +23,8 @@ export interface DynosOptions {
   log: DynoLog;
   clock: Clock;
   journal: Journal;
+  /** How many dynos may boot at a time. */
+  launchesAtOnce: number;
   /** In [0, 1). */
   random: () => number;
   /** Output files of dynos until logplex has read them. */
@@ -41,10 +44,12 @@ export class Dynos {
   readonly #facts = new Map<string, DynoFact>();
   readonly #ended = new AbortController();
   readonly #removals = new Set<Promise<void>>();
+  readonly #queue: LaunchQueue;
   #unwatch = (): void => {};
 
   constructor(options: DynosOptions) {
     this.#options = options;
+    this.#queue = new LaunchQueue(options.clock, options.launchesAtOnce);
   }
 
   get facts(): Facts {
@@ -76,7 +81,7 @@ export class Dynos {
     fact.appId = record.app_id;
     fact.identity = this.#identify(record);
     this.#follow(record);
-    if (fact.phase === "running" && record.state === "starting") this.#awaitPort(record, fact);
+    if (fact.phase === "running" && record.state === "starting") void this.#awaitPort(record, fact);
   }
 
   /** Starts the program of a row in the background. Its end, its port and its failure are told as facts. */
@@ -235,22 +240,27 @@ export class Dynos {
   }
 
   async #start(record: DynoRecord, fact: DynoFact, spec: DynoSpec): Promise<void> {
+    const endTurn = await this.#queue.turn();
+    // The next control plane finds a row without a process, and starts it anew.
+    if (this.#ended.signal.aborted) return;
     try {
       fact.started = await this.#options.driver.start(spec);
+      fact.startedAt = this.#options.clock.now();
     } catch (cause) {
+      endTurn();
       this.#failed(record, fact, cause);
       return;
     }
     // Its exit may be known before its start has returned.
     if (fact.phase === "launching") fact.phase = "running";
-    this.#awaitPort(record, fact);
+    void this.#awaitPort(record, fact).then(endTurn);
     this.#options.changed(record.app_id);
   }
 
-  #awaitPort(record: DynoRecord, fact: DynoFact): void {
+  async #awaitPort(record: DynoRecord, fact: DynoFact): Promise<void> {
     const { started } = fact;
     if (!isWeb(record) || started === null || started.port === null) return;
-    void this.#probe(record.app_id, fact, started, started.port);
+    await this.#probe(record.app_id, fact, started, started.port);
   }
 
   async #probe(appId: string, fact: DynoFact, started: StartedDyno, port: number): Promise<void> {

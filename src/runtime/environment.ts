@@ -7,8 +7,8 @@ const BYTES_PER_MEGABYTE = 1024 * 1024;
  * nobody may change. https://devcenter.heroku.com/articles/dynos#local-environment-variables
  */
 function environmentOf(
-  record: Pick<DynoRecord, "name" | "env">,
-  config: Record<string, string>,
+  record: Pick<DynoRecord, "id" | "name" | "env">,
+  { config, metadata }: Pick<DesiredRelease, "config" | "metadata">,
   limits: DynoLimits,
   port: number | null,
 ): Record<string, string> {
@@ -19,6 +19,8 @@ function environmentOf(
     // The router is the only one who reaches a dyno: servers may trust its X-Forwarded headers.
     FORWARDED_ALLOW_IPS: "*",
     ...config,
+    ...metadata,
+    ...(Object.keys(metadata).length === 0 ? {} : { HEROKU_DYNO_ID: record.id }),
     ...record.env,
     ...(port === null ? {} : { PORT: String(port) }),
     DYNO: record.name,
@@ -39,7 +41,7 @@ export function specOf(
     slugRoot: release.slugRoot,
     stack: release.stack,
     command: record.command,
-    env: environmentOf(record, release.config, own.limits, own.port),
+    env: environmentOf(record, release, own.limits, own.port),
     port: own.port,
     size: own.limits,
     logPath: own.logPath,

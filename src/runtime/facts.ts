@@ -8,6 +8,8 @@ export interface DynoFact {
   phase: "launching" | "running" | "exited" | "failed";
   exitCode: number | null;
   started: StartedDyno | null;
+  /** When this control plane has started it. */
+  startedAt: Date | null;
   /** Its port is bound. */
   listening: boolean;
   /** SIGKILL is on its way. */
@@ -34,6 +36,7 @@ export function launchingFact(appId: string): DynoFact {
     phase: "launching",
     exitCode: null,
     started: null,
+    startedAt: null,
     listening: false,
     killed: false,
     adopted: false,

@@ -52,7 +52,7 @@ export class Life {
       case "boot-timeout":
         this.#say(
           action.record,
-          "Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch",
+          `Error R10 (Boot timeout) -> Web process failed to bind to $PORT within ${action.seconds} seconds of launch`,
           "Stopping process with SIGKILL",
         );
         return await this.#options.dynos.signal(action.record.id, "SIGKILL");
@@ -64,6 +64,7 @@ export class Life {
       case "retire":
         return await this.#retire(action.record);
       case "stop":
+        if (action.isCycling === true) this.#say(action.record, "Cycling");
         return await this.#stop(action.record);
       case "sleep":
         return await this.#sleep(action.web, scene.appId);
@@ -115,6 +116,7 @@ export class Life {
     if (desired.sleep.since !== null) await store.wake(desired.app.id);
     if (after?.state === "idle") this.#say(record, "Unidling", "State changed from down to starting");
     if (after?.stop_requested === true) this.#say(record, "Restarting");
+    else if (after?.state === "up") this.#say(record, "Cycling");
     if (after?.state === "crashed") this.#say(record, "State changed from crashed to starting");
     this.announce(record);
     dynos.launch(record, desired.app, release);
@@ -258,6 +260,7 @@ export function newRecord(
     force_no_tty: false,
     env: {},
     attach_digest: null,
+    time_to_live: null,
     stop_requested: false,
     crashes: 0,
     restart_at: null,

@@ -109,6 +109,7 @@ function oneOff(more: Partial<DynoRecord>): void {
     force_no_tty: false,
     env: {},
     attach_digest: null,
+    time_to_live: null,
     stop_requested: false,
     crashes: 0,
     restart_at: null,

@@ -10,6 +10,7 @@ import {
   crashed,
   desired,
   type FactPatch,
+  MINUTES,
   NOW,
   old,
   oneOff,
@@ -18,6 +19,9 @@ import {
   starting,
   testCases,
 } from "./plan.test-support.ts";
+
+const DAY = 24 * 60 * MINUTES;
+const RELEASE = desired(1).release!;
 
 const cases: Case[] = [
   { title: "nothing is deployed yet", desired: desired(1, { release: null }), records: [], actions: [] },
@@ -184,6 +188,43 @@ const cases: Case[] = [
     records: [row("a"), row("b", { kind: "release", name: "release.1" })],
     facts: { b: { adopted: true } },
     actions: ["stop b"],
+  },
+  {
+    title: "an app may ask for a longer boot",
+    desired: desired(1, { release: { ...RELEASE, config: { ZARPA_BOOT_TIMEOUT: "150" } } }),
+    records: [row("a", { ...starting, created_at: ago(149) })],
+    facts: { a: {} },
+    actions: [],
+    wakeIn: 1,
+  },
+  {
+    title: "but not for ever; the time counts from the start of the process, not from its row",
+    desired: desired(1, { release: { ...RELEASE, config: { ZARPA_BOOT_TIMEOUT: "9000" } } }),
+    records: [row("a", { ...starting, created_at: ago(900) })],
+    facts: { a: { startedAt: ago(170) } },
+    actions: [],
+    wakeIn: 10,
+  },
+  {
+    title: "a dyno is replaced after a day, and serves until the new one is up",
+    records: [row("00000000-0000-4000-8000-000000000000", { created_at: ago(DAY) })],
+    actions: ["start web.1 crashes=0 after=00000000-0000-4000-8000-000000000000"],
+  },
+  {
+    title: "each at a time of its own, up to 216 minutes later",
+    records: [row("00000000-0000-4000-8000-0000ffffffff", { created_at: ago(DAY + 215 * MINUTES) })],
+    actions: [],
+  },
+  {
+    title: "a one-off dyno has a day",
+    records: [row("a"), oneOff("b", { state: "up", created_at: ago(DAY) })],
+    actions: ["stop b"],
+  },
+  {
+    title: "or the time it was ordered for",
+    records: [row("a"), oneOff("b", { state: "up", time_to_live: 90, created_at: ago(60) })],
+    actions: [],
+    wakeIn: 30,
   },
   { title: "the app is gone", desired: null, records: [row("a"), oneOff("b", { state: "up" })], actions: ["stop b", "stop a"] },
 ];

@@ -1,12 +1,13 @@
 import { backOff, LAUNCH_RETRY_MILLISECONDS, STABLE_MILLISECONDS } from "./back-off.ts";
+import { bootSeconds, cycleDelay } from "./life-times.ts";
 import type { DynoFact, Facts } from "./facts.ts";
 import type { DesiredApp, DynoRecord } from "./ports.ts";
 
 /** Heroku's times: articles "Dynos and the Dyno Manager" and "Error codes". */
-const BOOT_MILLISECONDS = 60_000;
 const STOP_MILLISECONDS = 30_000;
 const ATTACH_MILLISECONDS = 30_000;
 const RELEASE_PHASE_MILLISECONDS = 60 * 60_000;
+const DAY_MILLISECONDS = 24 * 60 * 60_000;
 
 /** A place in the formation: `web.1`. */
 export interface Slot {
@@ -17,7 +18,7 @@ export interface Slot {
 }
 
 export type Action =
-  /** A new instance for a slot; `after` is the crashed or restarted one that it follows. */
+  /** A new instance for a slot; `after` is the one that it follows: crashed, restarted, or up for a day. */
   | { do: "start"; slot: Slot; crashes: number; after: DynoRecord | null }
   /** A detached one-off dyno that waits to be started. */
   | { do: "launch"; record: DynoRecord }
@@ -26,14 +27,14 @@ export type Action =
   | { do: "expire"; record: DynoRecord }
   | { do: "up"; record: DynoRecord }
   /** R10. */
-  | { do: "boot-timeout"; record: DynoRecord }
+  | { do: "boot-timeout"; record: DynoRecord; seconds: number }
   /** `crashed`: back-off fields; `down`: it has ended as it should. */
   | { do: "exited"; record: DynoRecord; exitCode: number; next: Ending }
   /** R99: it could not be launched. */
   | { do: "failed"; record: DynoRecord; next: Ending }
   /** Its process is gone without a word, as after a restart of the machine. Or it is not needed: a crashed one, or never begun. */
   | { do: "retire"; record: DynoRecord }
-  | { do: "stop"; record: DynoRecord }
+  | { do: "stop"; record: DynoRecord; isCycling?: boolean }
   /** Nobody has asked for the app in a long time: it is to sleep. */
   | { do: "sleep"; web: DynoRecord[] }
   /** Somebody has asked for it, and only the router knows. */
@@ -86,7 +87,7 @@ export function plan(
   attention: Attention,
 ): Plan {
   const { asked, watchedSince, times } = attention;
-  const planner = new Planner(facts, now);
+  const planner = new Planner(facts, now, bootSeconds(desired?.release?.config ?? {}));
   const rest: DynoRecord[] = [];
   for (const record of records) {
     if (!planner.follow(record, desired)) rest.push(record);
@@ -107,7 +108,7 @@ export function plan(
 
 /** Processes of an app that no row speaks of. `candidates` were known before the rows were read. */
 export function planAbandoned(candidates: Iterable<string>, records: readonly DynoRecord[], facts: Facts, now: Date): Plan {
-  const planner = new Planner(facts, now);
+  const planner = new Planner(facts, now, bootSeconds({}));
   const rows = new Set(records.map(({ id }) => id));
   for (const dynoId of candidates) if (!rows.has(dynoId)) planner.abandon(dynoId);
   return { actions: planner.actions, wakeAt: planner.wakeAt };
@@ -130,10 +131,12 @@ class Planner {
   wakeAt: Date | null = null;
   readonly #facts: Facts;
   readonly #now: Date;
+  readonly #bootSeconds: number;
 
-  constructor(facts: Facts, now: Date) {
+  constructor(facts: Facts, now: Date, bootSeconds: number) {
     this.#facts = facts;
     this.#now = now;
+    this.#bootSeconds = bootSeconds;
   }
 
   /** What the life of one instance asks for next. True when that is all there is to say about it at present. */
@@ -161,12 +164,14 @@ class Planner {
     if (record.state === "starting" || record.state === "created") return this.#boot(record, fact);
     if (record.kind === "formation") return false;
     if (record.stop_requested || desired === null || this.#isOverdue(record, fact)) this.#add({ do: "stop", record });
+    else if (this.#hasExpired(record)) this.#add({ do: "stop", record, isCycling: true });
     return true;
   }
 
   /** Fills the slots with the instances that are right, and ends the others. `frozenUntil`: the app sleeps, and until then in place. */
   form(slots: readonly Slot[], releaseId: string | null, records: readonly DynoRecord[], frozenUntil: Date | null): void {
     const formation = records.filter(({ kind, state }) => kind === "formation" && state !== "stopping");
+    const isAsleep = frozenUntil !== null;
     const wanted = new Set(slots.map(({ name }) => name));
     for (const record of formation) if (!wanted.has(record.name)) this.#end(record);
     for (const slot of slots) {
@@ -176,7 +181,8 @@ class Planner {
           record.release_id === releaseId &&
           record.size === slot.size &&
           record.command === slot.command &&
-          !record.stop_requested,
+          !record.stop_requested &&
+          (isAsleep || !this.#isOld(record)),
       );
       this.#fill(slot, right ?? null, own, frozenUntil);
     }
@@ -212,7 +218,9 @@ class Planner {
     const mustBind = record.kind === "formation" && record.type === "web";
     if (!mustBind || fact.listening) return this.#add({ do: "up", record });
     if (fact.killed) return false;
-    if (this.#isDue(record.created_at, BOOT_MILLISECONDS)) return this.#add({ do: "boot-timeout", record });
+    const seconds = this.#bootSeconds;
+    if (this.#isDue(fact.startedAt ?? record.created_at, seconds * 1000))
+      return this.#add({ do: "boot-timeout", record, seconds });
     return false;
   }
 
@@ -221,10 +229,23 @@ class Planner {
     return record.kind === "release" && (fact.adopted || this.#isDue(record.created_at, RELEASE_PHASE_MILLISECONDS));
   }
 
+  /** One-off dynos end after a day, or when their order says so. */
+  #hasExpired(record: DynoRecord): boolean {
+    if (record.kind !== "one-off") return false;
+    if (record.time_to_live !== null) return this.#isDue(record.created_at, record.time_to_live * 1000);
+    return this.#now.getTime() - record.created_at.getTime() >= DAY_MILLISECONDS;
+  }
+
+  /** Dynos of the formation are replaced after a day, each at a time of its own. The full pass sees it soon enough. */
+  #isOld(record: DynoRecord): boolean {
+    const age = this.#now.getTime() - record.created_at.getTime();
+    return record.state === "up" && age >= DAY_MILLISECONDS + cycleDelay(record.id);
+  }
+
   #fill(slot: Slot, right: DynoRecord | null, own: readonly DynoRecord[], frozenUntil: Date | null): void {
     const others = own.filter((record) => record !== right);
     if (right === null) {
-      const after = others.findLast((record) => record.stop_requested || record.state === "crashed") ?? null;
+      const after = others.findLast((one) => one.stop_requested || one.state === "crashed" || this.#isOld(one)) ?? null;
       this.#add({ do: "start", slot, crashes: 0, after });
       for (const record of others) if (record.state === "crashed") this.#add({ do: "retire", record });
       return;

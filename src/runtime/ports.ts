@@ -134,6 +134,8 @@ export interface DesiredRelease {
   slugRoot: string | null;
   stack: string;
   config: Record<string, string>;
+  /** What the dyno is told about app, release and slug; empty unless the app has the feature `runtime-dyno-metadata`. */
+  metadata: Record<string, string>;
 }
 
 export type DynoState = "created" | "starting" | "up" | "idle" | "stopping" | "down" | "crashed";
@@ -153,6 +155,8 @@ export interface DynoRecord {
   force_no_tty: boolean;
   env: Record<string, string>;
   attach_digest: Buffer | null;
+  /** Seconds after which a one-off dyno ends; null: a day. */
+  time_to_live: number | null;
   stop_requested: boolean;
   crashes: number;
   restart_at: Date | null;

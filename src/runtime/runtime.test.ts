@@ -263,7 +263,7 @@ benchTest("R13: nobody attaches", async (bench) => {
 
 benchTest("a release phase runs with the pending release and tells its exit code", async (bench) => {
   await deployed(bench);
-  const pending = { id: newId(), version: 2, slugRoot: null, stack: "heroku-24", config: { NEW: "yes" } };
+  const pending = { id: newId(), version: 2, slugRoot: null, stack: "heroku-24", config: { NEW: "yes" }, metadata: {} };
   bench.store.releases.set(pending.id, pending);
   const output: string[] = [];
   const { appId } = bench;

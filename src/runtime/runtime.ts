@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
@@ -24,6 +25,8 @@ export interface RuntimeOptions {
   /** Where `heroku run` connects to: TCP port, certificate and key as PEM. */
   rendezvous: { port: number; cert: string; key: string };
   sleepTimes: SleepTimes;
+  /** How many dynos may boot at a time; by default by the machine's processors. */
+  launchesAtOnce?: number;
   /** In [0, 1). */
   random?: () => number;
 }
@@ -59,6 +62,8 @@ export interface Runtime {
 /** Every app is looked at this often, whatever was said about it; with many apps the looking never takes more than a twentieth of the time. */
 const FULL_PASS_MILLISECONDS = 5_000;
 const FULL_PASS_SHARE = 20;
+const LAUNCHES_PER_PROCESSOR = 2;
+const LEAST_LAUNCHES = 4;
 const RELEASE_TYPE = "release";
 const FIRST_NUMBER = 1_000;
 const NUMBERS = 9_000;
@@ -94,7 +99,17 @@ class ReconcilingRuntime implements Runtime {
     this.#random = random;
     this.#startedAt = clock.now();
     const changed = (appId: string): void => this.appChanged(appId);
-    this.#dynos = new Dynos({ driver, store, log, clock, journal, random, outputFolder, changed });
+    this.#dynos = new Dynos({
+      driver,
+      store,
+      log,
+      clock,
+      journal,
+      random,
+      outputFolder,
+      changed,
+      launchesAtOnce: options.launchesAtOnce ?? Math.max(LEAST_LAUNCHES, LAUNCHES_PER_PROCESSOR * availableParallelism()),
+    });
     this.#waitingRoom = new WaitingRoom(clock);
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);

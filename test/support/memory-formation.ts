@@ -30,7 +30,7 @@ export class MemoryFormation implements FormationStore {
   /** Makes a new release current. */
   deploy(config: Record<string, string> = {}): DesiredRelease {
     const version = this.releases.size + 1;
-    const release = { id: newId(), version, slugRoot: null, stack: "heroku-24", config };
+    const release = { id: newId(), version, slugRoot: null, stack: "heroku-24", config, metadata: {} };
     this.releases.set(release.id, release);
     this.must().release = release;
     return release;

@@ -45,6 +45,7 @@ export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
         size: body.size ?? null,
         type: body.type ?? null,
         forceNoTty: body.force_no_tty ?? false,
+        timeToLive: body.time_to_live ?? null,
       });
       void reply.status(201);
       return dynoResource(found, dyno, { attachUrl });

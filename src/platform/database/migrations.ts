@@ -88,6 +88,9 @@ create unique index one_sleep_at_a_time on sleeps (app_id) where ended_at is nul
 create index on sleeps (app_id, began_at);
 `;
 
+/** One-off dynos may be ordered to end before their day is over; seconds. */
+const TIME_TO_LIVE = "alter table dynos add column time_to_live integer";
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -98,6 +101,11 @@ export const migrations: Record<string, Migration> = {
   "0002_sleep": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(SLEEPS).execute(db);
+    },
+  },
+  "0003_time_to_live": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(TIME_TO_LIVE).execute(db);
     },
   },
 };

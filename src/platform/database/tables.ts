@@ -199,6 +199,8 @@ export interface Dynos {
   force_no_tty: boolean;
   env: Json<Record<string, string>>;
   attach_digest: Buffer | null;
+  /** One-off dynos: seconds after which it ends; null: a day. */
+  time_to_live: number | null;
   /** Asked to stop or to be replaced (ps:stop, ps:restart). */
   stop_requested: boolean;
   exit_code: number | null;
