@@ -10,14 +10,22 @@ import { type DriverAnswer, readAnswer, rootNames } from "./build-result.ts";
 import { findCachedTrees } from "./cached-trees.ts";
 import { download } from "./download.ts";
 import { type BuildTools, layOut, type Layout, OWN_FOLDERS } from "./layout.ts";
-import { type BuildLimits, defaultLimits, Guard, isDiskFull } from "./limits.ts";
+import { type BuildLimits, defaultLimits, freeBytes, Guard, usedBytes } from "./limits.ts";
 import { complaint, heading, processTypesText, sizeText, stoppedText, undetectedText } from "./outcome-text.ts";
 import type { BuildOrder, BuildOutcome, BuildWriter, BuiltSlug, Sandbox, SandboxCommand } from "./ports.ts";
 import { misnamedProcfile, parseProcfile, type Procfile } from "./procfile.ts";
 import { removeIgnored, slugignorePatterns } from "./slugignore.ts";
 import { removeTree, type SlugStore } from "./slug-store.ts";
 import { unpack } from "./unpack.ts";
-import { adoptSource, isIntact, openWorkspace, readUserFile, type Workspace, writeConfigVars } from "./workspace.ts";
+import {
+  adoptSource,
+  clearWorkspace,
+  isIntact,
+  openWorkspace,
+  readUserFile,
+  type Workspace,
+  writeConfigVars,
+} from "./workspace.ts";
 
 export interface BuilderOptions {
   paths: Pick<Paths, "builds" | "caches">;
@@ -120,7 +128,8 @@ class BuildRun {
   async #make(): Promise<BuiltSlug> {
     const { clock, store } = this.#options;
     await mkdir(this.#folder, { recursive: true, mode: 0o711 });
-    if (await isDiskFull(this.#folder, this.#limits.freeDiskBytes)) throw this.#stopped("disk", "");
+    const free = await freeBytes(this.#folder);
+    if (free < this.#limits.freeDiskBytes) throw this.#stopped("disk", "");
     // Ready when the build is: the thread needs as long to start as a small app to be sealed.
     store.warmUp();
     const workspace = await openWorkspace(this.#folder, this.#uid);
@@ -139,6 +148,7 @@ class BuildRun {
     } finally {
       ended.abort();
       await this.#tidy(workspace, inode);
+      await this.#boundCache(workspace, free);
     }
   }
 
@@ -345,11 +355,24 @@ class BuildRun {
       const intact = inode !== null && (await isIntact(workspace, inode));
       if (intact)
         for (const tree of await this.#cachedTrees(workspace)) await rename(join(workspace.build, tree.path), tree.home);
-      await Promise.all([workspace.result, workspace.copies, workspace.build].map(removeTree));
+      await clearWorkspace(workspace);
     } catch (error) {
       // The next build of the app clears what is left.
       this.#options.journal.fault("build.tidy_failed", error, { build_id: this.#order.id });
     }
+  }
+
+  /** Measuring takes its time: it is done only when the build has cost the disk something, or the disk has little left. */
+  async #boundCache({ cache }: Workspace, freeBefore: number): Promise<void> {
+    const { cacheBytes, freeDiskBytes } = this.#limits;
+    const free = await freeBytes(this.#folder);
+    if (freeBefore - free < cacheBytes / 10 && free > 8 * freeDiskBytes) return;
+    const used = await usedBytes(cache);
+    if (used <= cacheBytes) return;
+    this.#write(
+      complaint(`The build cache has ${sizeText(used)}, more than the ${sizeText(cacheBytes)} allowed, and is cleared.`),
+    );
+    await this.#options.store.discard(this.#folder);
   }
 
   async #dropSource(): Promise<void> {

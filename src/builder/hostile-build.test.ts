@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -43,6 +43,17 @@ describe("a hostile app", { skip: "missing" in found ? found.missing : false }, 
   });
   afterEach(() => builds[Symbol.dispose]());
 
+  test("may have file names that are not UTF-8", async () => {
+    const id = "push-latin";
+    const folder = join(builds.paths.builds, id, "source");
+    writeFiles(folder, APP);
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/a`), Buffer.of(0xf1), Buffer.from("o.txt")]), "");
+    const order = { source: { kind: "git", folder }, buildpacks: buildpack("plain", 'ls "$1" | od -c | head -1') } as const;
+    const { outcome, output } = await builds.build({}, order);
+    assert.equal(outcome.status, "succeeded", output);
+    assert.match(output, /a 361 {3}o/);
+  });
+
   test("has no say in how git fetches a buildpack", async () => {
     const outside = join(scratch, "outside");
     writeFiles(outside, { "bin/detect": `#!/bin/sh\necho Stolen\n`, "bin/compile": "#!/bin/sh\nfalse\n" });
@@ -81,6 +92,26 @@ describe("a hostile app", { skip: "missing" in found ? found.missing : false }, 
     writeFiles(tmp, { go: "" });
     assert.equal((await building).outcome.status, "succeeded");
     assert.deepEqual(readdirSync(builds.paths.caches), []);
+  });
+
+  test("leaves nothing on the disk but its cache, whatever the names", async () => {
+    const name = "$'a\\xf1o'";
+    const fill = `mkdir /tmp/${name} && echo x >/tmp/${name}/x && echo x >/tmp/fill && ln -s /etc /tmp/link && chmod 0 /tmp/${name}`;
+    const { outcome } = await builds.build(APP, { buildpacks: buildpack("fill", fill) });
+    assert.equal(outcome.status, "succeeded");
+    const tmp = join(builds.paths.caches, "app-1", "tmp");
+    assert.deepEqual([readdirSync(tmp), readdirSync(join(tmp, "codon"))], [["codon"], ["tmp"]]);
+  });
+
+  test("loses a cache that is larger than allowed", async () => {
+    assert.ok("sandbox" in found);
+    using small = testBuilds({ sandbox: found.sandbox, trustedOrigins: [origin], limits: { cacheBytes: 1_000_000 } });
+    const { outcome, output } = await small.build(APP, {
+      buildpacks: buildpack("hoard", 'head -c 3000000 /dev/zero >"$2/hoard"'),
+    });
+    assert.equal(outcome.status, "succeeded");
+    assert.match(output, /The build cache has 2\.9M, more than the 976\.6K allowed, and is cleared\./);
+    assert.deepEqual(readdirSync(small.paths.caches), []);
   });
 
   test("that has put a link in place of the platform's folders leads it nowhere", async () => {

@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { freemem, totalmem } from "node:os";
 import type { Clock } from "../kernel/clock.ts";
+import { runCommand } from "../kernel/command.ts";
 import { MAX_SLUG_BYTES } from "./slug-store.ts";
 
 const MIB = 1024 * 1024;
@@ -14,6 +15,8 @@ export interface BuildLimits {
   /** Of a source tarball, packed and unpacked: Heroku's limit of a checkout is 1 GB. */
   sourceBytes: number;
   outputBytes: number;
+  /** What an app may keep between its builds; Heroku's caches have 500 MB, packed. */
+  cacheBytes: number;
   /** Free space that a build must leave on the disk: databases and dynos need it more. */
   freeDiskBytes: number;
 }
@@ -26,6 +29,7 @@ export function defaultLimits(): BuildLimits {
     slugBytes: MAX_SLUG_BYTES,
     sourceBytes: GIB,
     outputBytes: 16 * MIB,
+    cacheBytes: 3 * GIB,
     freeDiskBytes: GIB,
   };
 }
@@ -73,7 +77,18 @@ export class Guard {
 }
 
 /** Whether less than `reserveBytes` is left to users on the folder's file system. */
-export async function isDiskFull(folder: string, reserveBytes: number): Promise<boolean> {
+async function isDiskFull(folder: string, reserveBytes: number): Promise<boolean> {
+  return (await freeBytes(folder)) < reserveBytes;
+}
+
+/** What is left to users on the folder's file system. */
+export async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize < reserveBytes;
+  return bavail * bsize;
+}
+
+/** Disk space of everything below a folder. */
+export async function usedBytes(folder: string): Promise<number> {
+  const { stdout } = await runCommand(["du", "--summarize", "--block-size=1", "--", folder]);
+  return Number.parseInt(stdout, 10) || 0;
 }

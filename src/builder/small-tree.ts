@@ -6,7 +6,7 @@ const MOST_ENTRIES = 300;
 const MOST_LEVELS = 8;
 
 /**
- * Paths of everything below a folder, parents before children, links not followed; null when that is more than a few hundred. In a small
+ * Paths of everything below a folder, parents before children, links not followed; null when that is more than a few hundred, or not to be had as texts. In a small
  * tree our own calls are faster than starting a program for it, in a large one slower.
  */
 export async function smallTree(folder: string, levels = MOST_LEVELS): Promise<string[] | null> {
@@ -17,6 +17,8 @@ export async function smallTree(folder: string, levels = MOST_LEVELS): Promise<s
   if (entries.length > MOST_ENTRIES) return null;
   const paths: string[] = [];
   for (const entry of entries) {
+    // A name that is not UTF-8 has no text that leads back to it.
+    if (entry.name.includes("\uFFFD")) return null;
     const path = join(folder, entry.name);
     paths.push(path);
     if (!entry.isDirectory()) continue;

@@ -36,8 +36,7 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
   const cache = join(rooms, "tmp", "cache");
   for (const path of [rooms, dirname(cache)]) await makeOwn(path);
   await mkdir(cache, { mode: 0o755 }).catch(ignoreExisting);
-  for (const name of await readdir(tmp)) if (name !== ROOMS) await removeTree(join(tmp, name));
-  for (const name of await readdir(rooms)) if (name !== "tmp") await removeTree(join(rooms, name));
+  await clearWorkspace({ tmp });
   await own(cache, uid);
   const hex = randomBytes(4).toString("hex");
   const folder = (name: string): string => join(rooms, `${name}_${hex}`);
@@ -54,6 +53,23 @@ export async function openWorkspace(appFolder: string, uid: number): Promise<Wor
     await own(path, uid);
   }
   return workspace;
+}
+
+/** Removes everything but the cache: what a build has left anywhere else would keep its place on the disk for ever. */
+export async function clearWorkspace({ tmp }: Pick<Workspace, "tmp">): Promise<void> {
+  const rooms = join(tmp, ROOMS);
+  const clear = async (folder: string, but: string): Promise<void> => {
+    const names = (await readdir(folder)).filter((name) => name !== but);
+    // A name that is not UTF-8 cannot be removed by its text.
+    if (names.some((name) => name.includes("\uFFFD"))) await clearBytes(folder, but);
+    else await Promise.all(names.map(async (name) => await removeTree(join(folder, name))));
+  };
+  await clear(tmp, ROOMS);
+  await clear(rooms, "tmp");
+}
+
+async function clearBytes(folder: string, but: string): Promise<void> {
+  await mustRun(["find", folder, "-mindepth", "1", "-maxdepth", "1", "!", "-name", but, "-exec", "rm", "-rf", "--", "{}", "+"]);
 }
 
 /** A folder of the platform's own; what else has its name, put there by a build, goes. */
