@@ -149,7 +149,8 @@ test("deploy, redeploy without a gap, control plane restart, crash, scale to zer
   await until(async () => (await lines("web")).includes("app[web.1]: served /first"));
 
   deploy("two");
-  await until(async () => routes.at(-1)?.state === "up" && (await get("/second")) === "two");
+  // There is no router here: a request to the old dyno may meet its end.
+  await until(async () => routes.at(-1)?.state === "up" && (await get("/second").catch(() => "")) === "two");
   await until(() => store.states().join() === "web.1:up");
 
   await stopPlane();
