@@ -51,6 +51,7 @@ ${upstreamLimits("grpc", limits)}
 ${headers("proxy_set_header", false)}
       proxy_pass http://zarpa_dynos;
     }
+    location ^~ /.well-known/acme-challenge/ { content_by_lua_block { zarpa_certificates.answer_challenge() } }
     # Everything else: states that answer themselves or hold the request, upgrades, streams, apps with wishes of their own.
     location @lane {
       set $zarpa_cookie "";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { readFileSync } from "node:fs";
@@ -97,6 +98,13 @@ describe("every H code", { skip: withoutNginx }, () => {
   const silent = async (): Promise<number> => keep(await tcpBackend(() => {})).port;
   const streaming = async (): Promise<number> =>
     keep(await httpBackend((_, response) => void response.writeHead(200).write("some"))).port;
+  const ticking = async (): Promise<number> => {
+    const tick = (response: ServerResponse): void => {
+      response.write(".");
+      systemClock.after(100, () => tick(response));
+    };
+    return keep(await httpBackend((_, response) => tick(response))).port;
+  };
   const publish = async (route: Route): Promise<Route> => (await test.router.publish(route), route);
   const up = async (...ports: number[]): Promise<Route> => await publish(routeOf("up", ports));
   const send = (text: string): Socket => {
@@ -140,7 +148,7 @@ describe("every H code", { skip: withoutNginx }, () => {
     H21: async () => await asked(await up(await deadPort())),
     H24: async () => {
       // The former workers of a reload have the wind-down's time.
-      const route = await up(await streaming());
+      const route = await up(await ticking());
       const answer = await open(test.port, route.hosts[0]!);
       answer.on("error", () => {});
       await once(answer, "data");

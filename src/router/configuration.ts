@@ -44,12 +44,14 @@ export const ROUTER_FILES = {
   errors: "error.log",
   requests: "requests.log",
   snapshot: "routes",
+  certificates: "certificates",
   temp: "temp",
 } as const;
 
 const CLIENT_KEEP_ALIVE_SECONDS = 60;
 const HEADER_LINE_BYTES = 8192;
 const ROUTES_DICTIONARY = "64m";
+const CERTIFICATES_DICTIONARY = "32m";
 const LOADS_DICTIONARY = "8m";
 /** Git pushes, log tails and build output last as long as they last. */
 const PLATFORM_SECONDS = 3 * 3600;
@@ -78,10 +80,12 @@ http {
 ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_temp_path ${quoted(`${file("temp")}/${kind}`)};`).join("\n")}
   lua_package_path ${quoted(`${luaPath(input.luaFolder)}/?.lua;/usr/share/lua/5.1/?.lua;;`)};
   lua_shared_dict zarpa_table ${ROUTES_DICTIONARY};
+  lua_shared_dict zarpa_certificates ${CERTIFICATES_DICTIONARY};
   lua_shared_dict zarpa_loads ${LOADS_DICTIONARY};
   init_by_lua_block {
     zarpa_load = require("zarpa.load")
     zarpa_answer = require("zarpa.answer")
+    zarpa_certificates = require("zarpa.certificates")
     zarpa_routes = require("zarpa.routes")
     zarpa_lane = require("zarpa.lane")
     zarpa_failure = require("zarpa.failure")
@@ -90,6 +94,7 @@ ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((kind) => `  ${kind}_
     zarpa_lane.boot_seconds = ${input.limits.boot / 1000}
     zarpa_routes.quarantine_seconds = ${input.limits.quarantine / 1000}
     zarpa_feed.restore(${luaText(file("snapshot"))})
+    zarpa_certificates.restore(${luaText(file("certificates"))})
   }
   init_worker_by_lua_block {
     math.randomseed(ngx.worker.pid() + ngx.now() * 1000)
@@ -113,6 +118,7 @@ ${MAPS}
   proxy_buffering off;
   ssl_certificate ${quoted(input.certificate.certFile)};
   ssl_certificate_key ${quoted(input.certificate.keyFile)};
+  ssl_certificate_by_lua_block { zarpa_certificates.choose() }
   ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:zarpa_tls:4m;
 
@@ -181,8 +187,10 @@ ${listen(input, "")}
 function feedServer(input: RouterConfiguration): string {
   return `  server {
     listen ${quoted(`unix:${input.feedSocket}`)};
-    client_body_buffer_size 1m;
+    client_body_buffer_size 8m;
     location = /routes { content_by_lua_block { zarpa_feed.serve() } }
+    location = /certificates { content_by_lua_block { zarpa_feed.serve_certificates() } }
+    location = /challenge { content_by_lua_block { zarpa_feed.serve_certificates() } }
     location = /stamp { return 200 ${quoted(input.stamp)}; }
   }`;
 }

@@ -27,6 +27,16 @@ export class Feed {
     await this.#ask("PUT", "/routes", lines.join("\n"));
   }
 
+  /** Makes these the only certificates. */
+  async certificates(lines: readonly string[]): Promise<void> {
+    await this.#ask("PUT", "/certificates", lines.join("\n"));
+  }
+
+  /** From now on, for an hour, `/.well-known/acme-challenge/<token>` of every host has this answer. */
+  async challenge(token: string, answer: string): Promise<void> {
+    await this.#ask("PUT", "/challenge", `${token} ${answer}`);
+  }
+
   /** The stamp of the configuration that runs; null when nothing answers. */
   async stamp(): Promise<string | null> {
     return await this.#ask("GET", "/stamp", "").catch(() => null);

@@ -5,6 +5,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
+import { CertificateTable, type RouterCertificate } from "./certificate-table.ts";
 import { nginxConfiguration, ROUTER_FILES, type RouterConfiguration } from "./configuration.ts";
 import { Feed } from "./feed.ts";
 import { admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
@@ -47,6 +48,10 @@ export interface Router {
   withdraw(appId: string): Promise<void>;
   /** Makes these the only routes. */
   replaceAll(routes: readonly Route[]): Promise<void>;
+  /** Makes these the only certificates beside the platform's own; resolves when they are served. */
+  certificates(certificates: readonly RouterCertificate[]): Promise<void>;
+  /** From now on, for an hour, `/.well-known/acme-challenge/<token>` of every app's host has this answer. */
+  challenge(token: string, answer: string): Promise<void>;
   /** The route lines that nginx has. */
   routes(): Promise<string[]>;
   /** Lets nginx's workers connect to the control plane's Unix socket; call it after each `listen`. */
@@ -66,6 +71,7 @@ export function createRouter(options: RouterOptions): Router {
   const process = new NginxProcess({ binary: options.nginx.binary, folder: paths.router, clock });
   const feed = new Feed(paths.routerSocket);
   const table = new RouteTable({ feed, clock, journal, snapshot: join(paths.router, ROUTER_FILES.snapshot) });
+  const certificates = new CertificateTable({ feed, clock, journal, file: join(paths.router, ROUTER_FILES.certificates) });
   const ending = new AbortController();
   let supervising: Promise<void> = Promise.resolve();
 
@@ -139,6 +145,8 @@ export function createRouter(options: RouterOptions): Router {
     },
     withdraw: async (appId) => await table.withdraw(appId),
     replaceAll: async (routes) => await table.replaceAll(routes),
+    certificates: async (wanted) => await certificates.replace(wanted),
+    challenge: async (token, answer) => await feed.challenge(token, answer),
     routes: async () => await feed.read(),
     admit: (socket) => admitWorkers(socket, worker),
     reopenLogs: () => process.signal("SIGUSR1"),
@@ -147,6 +155,7 @@ export function createRouter(options: RouterOptions): Router {
       ending.abort();
       await supervising;
       await table.close();
+      await certificates.close();
       feed.close();
     },
     async stop() {

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { ensureAuthority } from "../../src/kernel/authority.ts";
 import { systemClock } from "../../src/kernel/clock.ts";
 
-/** A certificate for localhost, its key, and the authority that a client has to trust, as PEM. */
-export async function testCertificate(): Promise<{ cert: string; key: string; ca: string }> {
+/** A certificate for localhost or other names, its key, and the authority that a client has to trust, as PEM. */
+export async function testCertificate(
+  names: readonly string[] = ["localhost"],
+): Promise<{ cert: string; key: string; ca: string }> {
   const folder = await mkdtemp(join(tmpdir(), "zarpa-certificate-"));
   try {
-    const authority = await ensureAuthority({ folder, names: ["localhost"], hostBundle: null, clock: systemClock });
+    const authority = await ensureAuthority({ folder, names, hostBundle: null, clock: systemClock });
     const [cert, key, ca] = await Promise.all(
       [authority.certFile, authority.keyFile, authority.caFile].map(async (file) => await readFile(file, "utf8")),
     );

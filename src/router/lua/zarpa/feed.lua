@@ -1,5 +1,7 @@
 -- The route feed: the control plane's view of the table, over a Unix socket that only it can reach. Bodies are route lines, one an app.
 
+local certificates = require "zarpa.certificates"
+
 local M = {}
 
 local dictionary = ngx.shared.zarpa_table
@@ -105,6 +107,14 @@ local function say(status, text)
   ngx.header["Content-Type"] = "text/plain"
   ngx.header["Content-Length"] = #text
   ngx.print(text)
+end
+
+-- Certificates and challenges.
+function M.serve_certificates()
+  local status, text = certificates.serve(body())
+  -- The routes are looked at anew: whether there are certificates matters to them.
+  dictionary:incr("version", 1)
+  return say(status, text)
 end
 
 -- GET: all lines. PATCH: the lines' apps, `state=gone` takes one away. PUT: these apps and no others.

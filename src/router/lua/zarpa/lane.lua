@@ -1,5 +1,6 @@
 -- What is not an ordinary request to an app that is up: states that answer themselves, waiting for a dyno, upgrades, `Expect`.
 
+local certificates = require "zarpa.certificates"
 local load = require "zarpa.load"
 local routes = require "zarpa.routes"
 local failure = require "zarpa.failure"
@@ -109,7 +110,12 @@ end
 function M.enter()
   local host = ngx.var.http_host
   local app = routes.find(host)
-  if not app then return failure.unknown_host(host) end
+  if not app then
+    -- A connection that was made for an app, and a host that is none.
+    local other = routes.find(ngx.var.ssl_server_name)
+    return other and failure.refuse("H31", other) or failure.unknown_host(host)
+  end
+  if certificates.is_misdirected(host) then return failure.refuse("H32", app) end
   local expect = ngx.var.http_expect
   if expect and expect:lower() ~= "100-continue" then return failure.refuse("H26", app) end
   local folder, rest = folder_of(app)

@@ -3,6 +3,8 @@
 -- but for its hosts, and "h:<host>" with the app's id.
 
 local balancer = require "ngx.balancer"
+local certificates = require "zarpa.certificates"
+local hosts = require "zarpa.hosts"
 local load = require "zarpa.load"
 local last_attempt = require("zarpa.attempts").last
 local wake = require "zarpa.wake"
@@ -29,6 +31,7 @@ local MOST_REMEMBERED_HOSTS = 20000
 
 -- Decoded at this version of the table; a change empties `by_host`, and what has the same line is taken over from `former`.
 local version
+local has_certificates = false
 local by_host, remembered = {}, 0
 local by_line, former = {}, {}
 local by_label, former_labels = {}, {}
@@ -76,30 +79,14 @@ end
 
 local function forget(now)
   version = now
+  has_certificates = certificates.exist()
   by_host, remembered = {}, 0
   former, by_line = by_line, {}
   former_labels, by_label = by_label, {}
 end
 
--- "Name.LOCALHOST:8080" -> "name.localhost"
-local function normalize(host)
-  local name = host:lower():gsub(":%d+$", ""):gsub("%.$", "")
-  return name
-end
-
--- The app of a host: its own, or that of the nearest wildcard domain above it.
-local function id_of(name)
-  local id = dictionary:get("h:" .. name)
-  local dot = name:find(".", 1, true)
-  while not id and dot do
-    id = dictionary:get("h:*" .. name:sub(dot))
-    dot = name:find(".", dot + 1, true)
-  end
-  return id
-end
-
 local function look_up(host)
-  local id = id_of(normalize(host))
+  local id = hosts.nearest(dictionary, hosts.normalize(host))
   local line = id and dictionary:get("r:" .. id)
   if not line then return nil end
   local app = by_line[line]
@@ -153,6 +140,7 @@ function M.route()
     backend = choose(app)
     if not backend then return "" end
   end
+  if has_certificates and certificates.is_misdirected(host) then return "" end
   if app.load.active >= FEW and is_crowded(app) then return "" end
   begin(backend.load)
   return backend.label
