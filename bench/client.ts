@@ -55,14 +55,15 @@ export class WorkingCopy {
   }
 }
 
-/** An app on a platform, and the URL that git pushes to, with a token in it. */
-export async function createApp(platform: TestPlatform, name: string): Promise<{ remote: string }> {
+/** An app on a platform, a token of its owner, and the URL that git pushes to, with that token in it. */
+export async function createApp(platform: TestPlatform, name: string): Promise<{ remote: string; token: string }> {
   const credentials = Buffer.from(`${ADMIN.email}:${ADMIN.password}`).toString("base64");
   const { access_token } = (await post(platform, "/oauth/authorizations", `Basic ${credentials}`, { scope: ["global"] })) as {
     access_token: { token: string };
   };
   await post(platform, "/apps", `Bearer ${access_token.token}`, { name });
-  return { remote: `https://bench:${access_token.token}@localhost:${platform.tlsPort}/${name}.git` };
+  const { token } = access_token;
+  return { token, remote: `https://bench:${token}@localhost:${platform.tlsPort}/${name}.git` };
 }
 
 async function post(platform: TestPlatform, path: string, authorization: string, body: unknown): Promise<unknown> {

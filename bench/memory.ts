@@ -12,7 +12,7 @@ const KIBIBYTES_PER_MEGABYTE = 1_000_000 / 1024;
 /** `npm start` stays until the platform ends, so it counts too. */
 const PARTS = ["node", "npm", "nginx", "postgres"] as const;
 
-interface Memory {
+export interface Memory {
   rss: number;
   pss: number;
   processes: number;
@@ -71,7 +71,8 @@ function partOf(pid: number, controlPlane: number | null): Part | null {
   return /^npm |^node\0\S*npm/.test(command) ? "npm" : null;
 }
 
-function memoryOf(pid: number): Memory | null {
+/** Null when the process has just ended. */
+export function memoryOf(pid: number): Memory | null {
   const text = read(`/proc/${pid}/smaps_rollup`);
   const megabytes = (name: string): number =>
     Number(new RegExp(`^${name}: +(\\d+) kB`, "m").exec(text)?.[1] ?? 0) / KIBIBYTES_PER_MEGABYTE;

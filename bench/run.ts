@@ -9,6 +9,7 @@ import { type Figure, isOver, type Report, table } from "./figure.ts";
 import { benchMemory } from "./memory.ts";
 import { benchRouter } from "./router.ts";
 import { benchStart } from "./start.ts";
+import { benchWake } from "./wake.ts";
 import { prepareWorkPlace, type WorkPlace } from "./work-place.ts";
 
 const BENCHES: Record<string, (place: WorkPlace) => Promise<Report>> = {
@@ -17,6 +18,7 @@ const BENCHES: Record<string, (place: WorkPlace) => Promise<Report>> = {
   deploy: benchDeploy,
   router: benchRouter,
   memory: benchMemory,
+  wake: benchWake,
 };
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
