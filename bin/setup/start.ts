@@ -1,10 +1,10 @@
-import { createWriteStream, existsSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import { type Instance, instanceFile } from "../../src/cli/instance.ts";
 import { type Messages, messagesFor } from "../../src/cli/messages.ts";
 import { systemClock } from "../../src/kernel/clock.ts";
-import { type Journal, streamJournal } from "../../src/kernel/journal.ts";
+import { fileJournal, type Journal } from "../../src/kernel/journal.ts";
 import { type Paths, pathsUnder } from "../../src/kernel/paths.ts";
 import { type Boot, type RunningPlatform, SetupError } from "./boot.ts";
 import { stopDataPlane } from "./data-plane.ts";
@@ -132,9 +132,7 @@ function sayStopped(messages: Messages): (what: string) => void {
 
 /** The platform's own journal: `$ZARPA_HOME/platform.log`, and one older file of at most 10 MB. */
 function openJournal(paths: Paths): Journal {
-  const file = join(paths.home, "platform.log");
-  if (existsSync(file) && statSync(file).size > JOURNAL_BYTES) renameSync(file, `${file}.1`);
-  return streamJournal(createWriteStream(file, { flags: "a", mode: 0o600 }), () => systemClock.now());
+  return fileJournal(join(paths.home, "platform.log"), JOURNAL_BYTES, () => systemClock.now());
 }
 
 function describeInstance(boot: Boot): Instance {

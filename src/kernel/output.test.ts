@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,3 +64,15 @@ test("a follower that is aborted ends while the writer goes on", async () => {
 test("a file that nobody wrote has no output", async () => {
   await inFolder(async (path) => assert.equal(await all(new Outputs().follow(path)), ""));
 });
+
+test(
+  "a disk that takes no more ends neither the writer nor the file",
+  { skip: !existsSync("/dev/full") && "needs /dev/full" },
+  async () => {
+    const outputs = new Outputs();
+    await outputs.begin("/dev/full");
+    await outputs.write("/dev/full", "lost");
+    await outputs.end("/dev/full");
+    assert.equal(outputs.isLive("/dev/full"), false);
+  },
+);

@@ -27,14 +27,21 @@ export class Outputs {
     await beginning;
   }
 
-  /** Appends; order is kept. Resolves when the bytes are in the file. No effect after `end`. */
+  /** Appends; order is kept. Resolves when the bytes are in the file, or the disk has refused them. No effect after `end`. */
   async write(path: string, chunk: string | Buffer): Promise<void> {
     const live = this.#live.get(path);
     if (live === undefined) return;
     const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
     live.tail = live.tail.then(async () => {
-      await live.handle.write(bytes);
-      live.size += bytes.length;
+      try {
+        for (let at = 0; at < bytes.length;) {
+          const { bytesWritten } = await live.handle.write(bytes, at);
+          at += bytesWritten;
+          live.size += bytesWritten;
+        }
+      } catch {
+        // A disk that takes no more costs output, and neither the build nor those who follow it.
+      }
       wake(live);
     });
     await live.tail;
