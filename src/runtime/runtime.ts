@@ -6,6 +6,7 @@ import type { Journal } from "../kernel/journal.ts";
 import { Dynos } from "./dynos.ts";
 import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
@@ -82,6 +83,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #reconciler: Reconciler;
   readonly #waitingRoom: WaitingRoom;
   readonly #memoryWatch: MemoryWatch;
+  readonly #diskWatch: DiskWatch;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
   /** When somebody asked for an app last. Those of before this start are not known: apps sleep that much later. */
   readonly #asked = new Map<string, Date>();
@@ -112,6 +114,7 @@ class ReconcilingRuntime implements Runtime {
     });
     this.#waitingRoom = new WaitingRoom(clock);
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
+    this.#diskWatch = new DiskWatch({ folder: join(options.logsFolder, "live"), dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
     const asked = (appId: string): void => this.requestServed(appId, clock.now());
     this.#life = new Life({ store, log, clock, dynos: this.#dynos, waitingRoom: this.#waitingRoom, asked, ended });
@@ -146,6 +149,7 @@ class ReconcilingRuntime implements Runtime {
     });
     this.#fullPasses = this.#passForEver();
     this.#memoryWatch.start();
+    this.#diskWatch.start();
   }
 
   async stop(): Promise<void> {
@@ -154,6 +158,7 @@ class ReconcilingRuntime implements Runtime {
     await this.#reconciler.close();
     await this.#fullPasses;
     await this.#memoryWatch.stop();
+    await this.#diskWatch.stop();
     await this.#dynos.close();
     for (const { reject } of this.#releases.values()) reject(new Error("the control plane stops"));
   }
