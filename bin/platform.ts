@@ -10,6 +10,7 @@ import { migrate } from "../src/kernel/database.ts";
 import { migrateJobs, startJobs, waitingJobKeys } from "../src/kernel/jobs.ts";
 import { Outputs } from "../src/kernel/output.ts";
 import { Vault } from "../src/kernel/secret.ts";
+import { Drains } from "../src/logplex/drains.ts";
 import { Logplex } from "../src/logplex/logplex.ts";
 import { ensureAdmin } from "../src/platform/account.ts";
 import { failInterruptedBuilds } from "../src/platform/build-outcome.ts";
@@ -17,6 +18,7 @@ import type { Addresses, Platform, PlatformEvents } from "../src/platform/contex
 import { connect } from "../src/platform/database/connect.ts";
 import { migrations } from "../src/platform/database/migrations.ts";
 import { formationStore } from "../src/platform/formation-store.ts";
+import { listLogDrains } from "../src/platform/log-drain.ts";
 import { failInterruptedReleases } from "../src/platform/release.ts";
 import { findNginx, workerAccount } from "../src/router/installation.ts";
 import { RequestLog } from "../src/router/request-log.ts";
@@ -88,6 +90,17 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     requestLog.start();
     ending.defer(async () => await requestLog.stop());
 
+    const drains = new Drains({
+      logplex,
+      store: { drains: async (appId) => await listLogDrains(platform, appId) },
+      network: { forbidden: "subnet" in driver ? [driver.subnet] : [], allowed: settings.drainNetworks },
+      authorities: boot.hostBundle === null ? null : await readFile(boot.hostBundle, "utf8"),
+      clock,
+      journal,
+    });
+    drains.start();
+    ending.defer(async () => await drains.close());
+
     const slugs = createSlugStore(paths.slugs);
     await slugs.sweep();
     const builder = createBuilder({
@@ -122,6 +135,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       log: (line) => logplex.emit(line.app_id, { source: line.source, process: line.process, message: line.message }),
       appChanged: (appId) => runtime.appChanged(appId),
       routesChanged: (appId) => runtime.appChanged(appId),
+      drainsChanged: (appId) => void drains.changed(appId),
       buildCancelled: (buildId) => jobs.cancelBuild(buildId),
       appDestroyed: (app) => {
         runtime
@@ -151,6 +165,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       journal,
       ports: {
         logs: logplex,
+        drains,
         outputs,
         buildOutputPath,
         releaseOutputPath,
@@ -184,6 +199,7 @@ function lateEvents(): { events: PlatformEvents; connect(hearer: PlatformEvents)
       log: (line) => hearer?.log(line),
       appChanged: (appId) => hearer?.appChanged(appId),
       routesChanged: (appId) => hearer?.routesChanged(appId),
+      drainsChanged: (appId) => hearer?.drainsChanged(appId),
       buildCancelled: (buildId) => hearer?.buildCancelled(buildId),
       appDestroyed: (app) => hearer?.appDestroyed(app),
     },

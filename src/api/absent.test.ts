@@ -26,8 +26,6 @@ test("what is not there is an empty list, not an unknown path", async () => {
     "/teams",
     "/enterprise-accounts",
     "/spaces",
-    "/apps/demo/log-drains",
-    "/apps/demo/log-drains?extended=true",
     "/apps/demo/telemetry-drains",
     "/apps/demo/webhooks",
     "/apps/demo/webhook-deliveries",
@@ -71,7 +69,6 @@ test("single ones are not found, under the name that the CLI looks at", async ()
     ["GET", "/teams/apps/demo", "team_app"],
     ["PATCH", "/teams/apps/demo/collaborators/x@example.com", "team"],
     ["DELETE", "/spaces/x/peerings/y", "space"],
-    ["DELETE", "/apps/demo/log-drains/https%3A%2F%2Fexample.com%2Fdrain", "log_drain"],
     ["GET", "/apps/demo/sni-endpoints/x", "sni_endpoint"],
     ["GET", "/v2/demo/web/manifests/latest", "image"],
     ["DELETE", "/oauth/sessions/~", "session"],
@@ -88,7 +85,6 @@ test("making one is refused with what to do instead", async () => {
   assert.equal(addon.body.message, `Couldn't find either the add-on service or the add-on plan of "heroku-postgresql:mini".`);
   for (const [method, path, words] of [
     ["POST", "/pipelines", /git push/],
-    ["POST", "/apps/demo/log-drains", /heroku logs --tail/],
     ["POST", "/apps/demo/webhooks", /not available/],
     ["POST", "/apps/demo/sni-endpoints", /TLS proxy/],
     ["POST", "/teams", /access:add/],

@@ -7,7 +7,7 @@ import { newId } from "../kernel/ids.ts";
 import { buildSucceeded } from "../platform/build-outcome.ts";
 
 /** How many of the schema's links answer with a resource, at least: raise it with every resource that is added. */
-const SERVED_GET_LINKS = 60;
+const SERVED_GET_LINKS = 62;
 
 interface World {
   api: TestApi;
@@ -32,6 +32,7 @@ async function seed(api: TestApi): Promise<World> {
   await must("POST", "/apps/demo/domains", { hostname: "www.example.com" });
   await must("PUT", "/apps/demo/buildpack-installations", { updates: [{ buildpack: "heroku/python" }] });
   await must("PATCH", "/apps/demo/config-vars", { GREETING: "hola" });
+  const drain = await must("POST", "/apps/demo/log-drains", { url: "https://logs.example.com/drain" });
   const key = await must("POST", "/account/keys", { public_key: KEY });
   const authorization = await must("POST", "/oauth/authorizations", { description: "bot" });
   const source = { source_blob: { url: "https://example.com/source.tgz", version: "0123456789abcdef" } };
@@ -53,6 +54,7 @@ async function seed(api: TestApi): Promise<World> {
     "dyno-size.identity": "eco",
     "formation.identity": "web",
     "key.identity": key.id,
+    "log-drain.query_identity": drain.id,
     "oauth-authorization.identity": authorization.id,
     "region.identity": "us",
     "release.identity": String(release.version),
@@ -121,6 +123,8 @@ const CHANGES: [method: "POST" | "PUT" | "PATCH" | "DELETE", href: string, body?
   ["POST", "/apps/{app.identity}/domains", { hostname: "www.example.com", sni_endpoint: null }],
   ["PATCH", "/apps/{app.identity}/domains/{domain.identity}", { sni_endpoint: null }],
   ["DELETE", "/apps/{app.identity}/acm"],
+  ["POST", "/apps/{app.identity}/log-drains", { url: "syslog+tls://logs.example.com:6514" }],
+  ["DELETE", "/apps/{app.identity}/log-drains/{log-drain.query_identity}"],
   ["PATCH", "/apps/{app.identity}/config-vars", { A: "1", GREETING: null }],
   ["POST", "/apps/{app.identity}/builds", { source_blob: { url: "https://example.com/x.tgz", checksum: null, version: null } }],
   ["POST", "/apps/{app.identity}/releases", { slug: "{slug.identity}" }],

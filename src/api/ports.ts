@@ -4,6 +4,7 @@ import type { Outputs } from "../kernel/output.ts";
 /** What the API asks of rooms it may not import; wired in `bin/`. */
 export interface ApiPorts {
   logs: LogReader;
+  drains: DrainObserver;
   outputs: Outputs;
   /** Output file of a build or of a release phase. */
   buildOutputPath(buildId: string): string;
@@ -16,6 +17,13 @@ export interface ApiPorts {
   sourcesFolder: string;
   /** Drops the build cache of an app (`DELETE /apps/:app/build-cache`). */
   purgeCache(appId: string): Promise<void>;
+}
+
+export interface DrainObserver {
+  /** Why a drain must not lead to that URL, for the user; null: it may. */
+  refusalOf(url: string): Promise<string | null>;
+  /** How it goes with a drain; null: it does not run (yet). */
+  status(drainId: string): { state: string; lastError: string | null; delivered: number; dropped: number } | null;
 }
 
 export interface LogReader {

@@ -35,6 +35,7 @@ describe("the settings", () => {
       ZARPA_ADMIN_PASSWORD: "short",
       ZARPA_DRIVER: "docker",
       ZARPA_IDLE_SECONDS: "30m",
+      ZARPA_DRAIN_NETWORKS: "127.0.0.1, 192.168.0.0/33",
       DATABASE_URL: "mysql://localhost/zarpa",
     });
     const names = problems.map((problem) => problem.split(" ")[0]);
@@ -43,6 +44,7 @@ describe("the settings", () => {
       "ZARPA_ADMIN_EMAIL",
       "ZARPA_ADMIN_PASSWORD",
       "ZARPA_DOMAIN",
+      "ZARPA_DRAIN_NETWORKS",
       "ZARPA_DRIVER",
       "ZARPA_HOME",
       "ZARPA_IDLE_SECONDS",

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Secret } from "./secret.ts";
@@ -14,6 +15,8 @@ export interface Settings {
   adminPassword: Secret | null;
   driver: "oci" | "process" | null;
   databaseUrl: Secret | null;
+  /** Addresses and networks (CIDR) that log drains may lead to, though they are the machine's own. */
+  drainNetworks: string[];
   /** Apps of a size that sleeps are frozen after this many seconds without a request, and stopped after `frozen` more; idle 0: never. */
   sleep: { idleSeconds: number; frozenSeconds: number };
 }
@@ -80,6 +83,12 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
   if (databaseUrl !== null && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
     problems.push("DATABASE_URL must begin with postgres:// or postgresql://.");
   }
+  const drainNetworks = (env["ZARPA_DRAIN_NETWORKS"] ?? "").split(/[\s,]+/).filter((text) => text !== "");
+  for (const network of drainNetworks.filter((text) => !isNetwork(text))) {
+    problems.push(
+      `ZARPA_DRAIN_NETWORKS holds "${network}": it must be addresses or networks such as 127.0.0.1 or 192.168.7.0/24.`,
+    );
+  }
   if (problems.length > 0) throw new SettingsError(problems);
   return {
     home,
@@ -91,8 +100,15 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
     adminPassword: password ? new Secret(password) : null,
     driver: driver as Settings["driver"],
     databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
+    drainNetworks,
     sleep: { idleSeconds, frozenSeconds },
   };
+}
+
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "0", ...rest] = text.split("/");
+  const family = isIP(address);
+  return family !== 0 && rest.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128);
 }
 
 function defaultHome(env: Record<string, string | undefined>, isRoot: boolean): string {

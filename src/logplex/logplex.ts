@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import { isId } from "../kernel/ids.ts";
 import type { Journal } from "../kernel/journal.ts";
+import { Feed } from "./feed.ts";
 import { Follower, INTAKE_LIMITS, type IntakeLimits, type Output, readBuffer } from "./follower.ts";
 import { textsOf } from "./line.ts";
 import type { LogFilter, LogLine } from "./ports.ts";
@@ -100,6 +101,22 @@ export class Logplex {
     return readLog(this.#log(appId), filter, options, this.#clock);
   }
 
+  /** For a drain: the app's log behind the line `afterId`; null: what comes from now on. */
+  async feed(appId: string, afterId: number | null): Promise<Feed> {
+    return await Feed.open(this.#log(appId), afterId);
+  }
+
+  /** Resolves when every line that was emitted before is written. */
+  async settled(appId: string): Promise<void> {
+    await this.#log(appId).snapshot();
+  }
+
+  /** Where the app's log lies. */
+  folderOf(appId: string): string {
+    if (!isId(appId)) throw new Error(`not an app's id: ${appId}`);
+    return join(this.#folder, appId);
+  }
+
   /** The app is gone: deletes its log. */
   async remove(appId: string): Promise<void> {
     const log = this.#log(appId);
@@ -125,8 +142,7 @@ export class Logplex {
   #log(appId: string): AppLog {
     const known = this.#logs.get(appId);
     if (known !== undefined) return known;
-    if (!isId(appId)) throw new Error(`not an app's id: ${appId}`);
-    const log = new AppLog(join(this.#folder, appId), this.#clock, this.#journal);
+    const log = new AppLog(this.folderOf(appId), this.#clock, this.#journal);
     this.#logs.set(appId, log);
     return log;
   }

@@ -75,7 +75,7 @@ async function backlog(snapshot: Snapshot, matches: (text: string) => boolean, c
 }
 
 /** Reads on from one line, segment by segment. */
-class Tail {
+export class Tail {
   readonly #log: AppLog;
   readonly #buffer = Buffer.allocUnsafe(READ_BYTES);
   #open: { firstId: number; handle: FileHandle } | null = null;

@@ -34,10 +34,11 @@ export function segmentPath(folder: string, firstId: number): string {
   return join(folder, `${String(firstId).padStart(12, "0")}.log`);
 }
 
-/** One batch as bytes: records from `firstId` on, and the commit. */
-export function encodeBatch(firstId: number, texts: readonly string[], cursors: Cursors): Buffer {
+/** One batch as bytes: records from `firstId` on, and the commit; without it (`cursors` null) when more of the batch follows. */
+export function encodeBatch(firstId: number, texts: readonly string[], cursors: Cursors | null): Buffer {
   let records = "";
   for (let index = 0; index < texts.length; index += 1) records += `${firstId + index} ${texts[index]}\n`;
+  if (cursors === null) return Buffer.from(records);
   const commit = Object.keys(cursors).length === 0 ? "" : JSON.stringify(cursors);
   return Buffer.from(`${records}=${commit}\n`);
 }

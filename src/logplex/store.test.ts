@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFile, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -100,6 +100,25 @@ test("1,500 lines stay also when each of them is as long as can be", async () =>
   }
   assert.equal((await read(log, { lines: 1_500 })).length, 1_500);
   await log.close();
+});
+
+test("of a batch that was cut while it was written nothing is left: its lines come once more, and are stored once", async () => {
+  const path = folder();
+  const log = open(path);
+  await log.append([line(1)], { dyno: [7, 100, 0] });
+  const { size } = await stat(join(path, "000000000001.log"));
+  const lines = Array.from({ length: 10_000 }, (_, index) => line(index + 2));
+  await log.append(lines, { dyno: [7, 200, 0] });
+  await log.close();
+  await truncate(join(path, "000000000001.log"), size + 300_000);
+  const again = open(path);
+  assert.deepEqual(await again.cursor("dyno"), [7, 100, 0]);
+  await again.append(lines, { dyno: [7, 200, 0] });
+  assert.deepEqual(
+    numbers(await read(again, { lines: 20_000 })),
+    Array.from({ length: 10_001 }, (_, index) => index + 1),
+  );
+  await again.close();
 });
 
 test("a tail goes on with what comes, and ends with its signal", async () => {

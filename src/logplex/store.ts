@@ -22,6 +22,8 @@ interface State {
   nextId: number;
   cursors: Record<string, Cursor>;
   handle: FileHandle | null;
+  /** The present segment has no commit yet: the first one holds all positions, so that older segments can go. */
+  isFresh: boolean;
 }
 
 /** What a reader sees at one moment. */
@@ -147,7 +149,7 @@ export class AppLog {
   async #open(): Promise<State> {
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-      return { ...(await loadSegments(this.#folder)), handle: null };
+      return { ...(await loadSegments(this.#folder)), handle: null, isFresh: false };
     } catch (cause) {
       this.#state = null;
       throw cause;
@@ -173,15 +175,16 @@ export class AppLog {
     this.#pendingCursors = {};
     for (let start = 0; start === 0 || start < texts.length; start += MAX_WRITE_LINES) {
       const isLast = start + MAX_WRITE_LINES >= texts.length;
-      // Positions come true with the last of their lines.
-      await this.#store(texts.slice(start, start + MAX_WRITE_LINES), isLast ? cursors : {});
+      // Lines come true with the positions they were read from: else those before a power cut would be read, and stored, once more.
+      await this.#store(texts.slice(start, start + MAX_WRITE_LINES), isLast ? cursors : null, start === 0);
     }
   }
 
-  async #store(texts: readonly string[], cursors: Cursors): Promise<void> {
+  /** `cursors` null: more of the same batch follows. */
+  async #store(texts: readonly string[], cursors: Cursors | null, isFirst: boolean): Promise<void> {
     const dropped = this.#dropped;
     try {
-      await this.#write(await this.#load(), dropped > 0 ? [this.#dropLine(), ...texts] : texts, cursors);
+      await this.#write(await this.#load(), dropped > 0 ? [this.#dropLine(), ...texts] : texts, cursors, isFirst);
       this.#dropped -= dropped;
       if (this.#dropped === 0) this.#droppedSince = null;
     } catch (cause) {
@@ -197,17 +200,18 @@ export class AppLog {
     return textOf(stampOf(this.#clock.now()), originOf("heroku", "logplex"), message);
   }
 
-  async #write(state: State, texts: readonly string[], changes: Cursors): Promise<void> {
+  async #write(state: State, texts: readonly string[], changes: Cursors | null, isFirst: boolean): Promise<void> {
     const last = state.segments.at(-1);
-    const isNew = last === undefined || last.bytes >= SEGMENT_BYTES;
+    // A batch lies in one segment, so that what is left of an unfinished one is at the very end.
+    const isNew = last === undefined || (isFirst && last.bytes >= SEGMENT_BYTES);
     const segment = isNew ? { firstId: state.nextId, path: segmentPath(this.#folder, state.nextId), bytes: 0 } : last;
     if (isNew) {
       await state.handle?.close();
       state.handle = null;
     }
     const handle = (state.handle ??= await open(segment.path, "a", 0o600));
-    // A new segment begins with all positions, so that older ones can go.
-    const bytes = encodeBatch(state.nextId, texts, isNew ? { ...state.cursors, ...changes } : changes);
+    const isFresh = isNew || state.isFresh;
+    const bytes = encodeBatch(state.nextId, texts, isFresh && changes !== null ? { ...state.cursors, ...changes } : changes);
     try {
       for (let written = 0; written < bytes.length;) {
         written += (await handle.write(bytes, written)).bytesWritten;
@@ -219,7 +223,8 @@ export class AppLog {
     segment.bytes += bytes.length;
     if (isNew) state.segments.push(segment);
     state.nextId += texts.length;
-    apply(state.cursors, changes);
+    state.isFresh = isFresh && changes === null;
+    apply(state.cursors, changes ?? {});
     if (isNew) await this.#expire(state);
   }
 

@@ -27,6 +27,8 @@ export interface PlatformEvents {
   routesChanged(appId: string): void;
   /** Somebody ended a build that waits or runs: the builder is to stop it. */
   buildCancelled(buildId: string): void;
+  /** A log drain was added or removed. */
+  drainsChanged(appId: string): void;
   /** The app is gone: stop its dynos, then remove repository, caches, logs and routes. */
   appDestroyed(app: { id: string; name: string }): void;
 }

@@ -24,6 +24,7 @@ export interface RecordedEvents extends PlatformEvents {
   logged: string[];
   changed: string[];
   routed: string[];
+  drained: string[];
   destroyed: { id: string; name: string }[];
   cancelled: string[];
 }
@@ -33,11 +34,13 @@ export function recordEvents(): RecordedEvents {
     logged: [],
     changed: [],
     routed: [],
+    drained: [],
     destroyed: [],
     cancelled: [],
     log: (line) => events.logged.push(`${line.source}[${line.process}]: ${line.message}`),
     appChanged: (appId) => events.changed.push(appId),
     routesChanged: (appId) => events.routed.push(appId),
+    drainsChanged: (appId) => events.drained.push(appId),
     appDestroyed: (app) => events.destroyed.push(app),
     buildCancelled: (buildId) => events.cancelled.push(buildId),
   };
@@ -149,6 +152,7 @@ function quietPorts(): ApiPorts {
     logs: {
       read: async function* () {},
     },
+    drains: { refusalOf: async () => null, status: () => null },
     outputs: new Outputs(),
     buildOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,
     releaseOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,

@@ -91,6 +91,14 @@ create index on sleeps (app_id, began_at);
 /** One-off dynos may be ordered to end before their day is over; seconds. */
 const TIME_TO_LIVE = "alter table dynos add column time_to_live integer";
 
+/** The URL is sealed: it often holds the receiver's credentials. */
+const LOG_DRAINS = `
+create table log_drains (
+  id uuid primary key, number integer generated always as identity unique, app_id uuid not null references apps on delete cascade,
+  token text not null unique, url bytea not null, created_at timestamptz not null, updated_at timestamptz not null);
+create index on log_drains (app_id);
+`;
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -106,6 +114,11 @@ export const migrations: Record<string, Migration> = {
   "0003_time_to_live": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(TIME_TO_LIVE).execute(db);
+    },
+  },
+  "0004_log_drains": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(LOG_DRAINS).execute(db);
     },
   },
 };

@@ -225,6 +225,19 @@ export interface Sleeps {
   wake_milliseconds: number | null;
 }
 
+export interface LogDrains {
+  id: string;
+  /** Heroku's `drain_id`. */
+  number: Generated<number>;
+  app_id: string;
+  /** `d.<uuid>`. */
+  token: string;
+  /** Sealed. */
+  url: Buffer;
+  created_at: Stamp;
+  updated_at: Stamp;
+}
+
 export interface Tables {
   accounts: Accounts;
   authorizations: Authorizations;
@@ -241,4 +254,5 @@ export interface Tables {
   formations: Formations;
   dynos: Dynos;
   sleeps: Sleeps;
+  log_drains: LogDrains;
 }

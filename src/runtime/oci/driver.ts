@@ -15,6 +15,8 @@ import { createSandbox } from "./sandbox.ts";
 export interface OciDriver extends Driver {
   /** `Sandbox` of the builder. */
   readonly sandbox: BuildSandbox;
+  /** Where the dynos are: `10.64.0.0/16`. */
+  readonly subnet: string;
   /** Stops everything at once (dynos have had their SIGTERM before) and removes network, packet rules and control groups. */
   stopAll(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     remove: async (dynoId) => await destroyContainer(machine, dynoId),
     attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),
     sandbox: createSandbox(machine),
+    subnet: machine.network.subnet,
     stopAll: async () => {
       await Promise.all(machine.clearing);
       await Promise.all((await machine.folders.ids()).map(async (id) => await destroyContainer(machine, id)));

@@ -1,0 +1,37 @@
+import { readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+
+/**
+ * How many bytes of a TCP connection the other machine has not acknowledged, from the kernel's tables. A written line is in the
+ * kernel's hands only; without this, a receiver that dies takes a buffer full of lines with it that nobody would send again.
+ */
+export class SendQueues {
+  #present: Promise<unknown> = Promise.resolve();
+  #next: Promise<string> | null = null;
+
+  /** Null: the tables do not show the connection; a reading may miss one while others come and go. */
+  async unacknowledged({ localPort = 0, remotePort = 0 }: Socket): Promise<number | null> {
+    const row = new RegExp(`:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} [0-9A-F]{2} ([0-9A-F]{8}):`).exec(await this.#read());
+    return row === null ? null : Number.parseInt(row[1]!, 16);
+  }
+
+  /** Connections that ask while the tables are read share the next reading: the present one may be older than what they have written. */
+  async #read(): Promise<string> {
+    this.#next ??= this.#present.then(async () => {
+      this.#next = null;
+      const reading = readTables();
+      this.#present = reading;
+      return await reading;
+    });
+    return await this.#next;
+  }
+}
+
+async function readTables(): Promise<string> {
+  const tables = ["tcp", "tcp6"].map(async (name) => await readFile(`/proc/self/net/${name}`, "latin1").catch(() => ""));
+  return (await Promise.all(tables)).join("");
+}
+
+function hex(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
