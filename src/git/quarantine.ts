@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { UploadRoom } from "../kernel/disk.ts";
 import type { PacketReader } from "./packet.ts";
 import { QUARANTINE_PREFIX } from "./repositories.ts";
 import { GIT_ENVIRONMENT, type Repository } from "./repository.ts";
@@ -69,7 +70,8 @@ export class Quarantine {
     child.stderr.on("data", (chunk: Buffer) => {
       complaint = (complaint + chunk.toString("utf8")).slice(-KEPT_ERROR_BYTES);
     });
-    const size = await feed(child, header, packets, limitBytes).catch(async (error: unknown) => {
+    const room = new UploadRoom(this.folder);
+    const { size, isDiskFull } = await feed(child, header, packets, { limitBytes, room }).catch(async (error: unknown) => {
       // The client went away in the middle.
       child.kill("SIGKILL");
       await ended;
@@ -78,6 +80,7 @@ export class Quarantine {
     return async (onProgress) => {
       if (hasProgress) child.stderr.on("data", onProgress);
       const exitCode = await ended;
+      if (isDiskFull) throw new UnpackError("the disk of this installation is almost full. Ask its operator to make room");
       if (size > limitBytes) throw new UnpackError(`the push is larger than ${Math.round(limitBytes / 1024 ** 2)} MB`);
       if (exitCode !== 0) throw new UnpackError(lastLine(complaint) ?? `git ${args[0]} failed`);
     };
@@ -119,21 +122,23 @@ async function feed(
   child: ChildProcessByStdio<Writable, null, Readable>,
   header: Buffer,
   packets: PacketReader,
-  limitBytes: number,
-): Promise<number> {
+  { limitBytes, room }: { limitBytes: number; room: UploadRoom },
+): Promise<{ size: number; isDiskFull: boolean }> {
   const deaf = new AbortController();
   child.stdin.on("error", () => deaf.abort());
   child.on("close", () => deaf.abort());
   let size = header.length;
+  let isDiskFull = false;
   child.stdin.write(header);
   for await (const chunk of packets.rest()) {
     size += chunk.length;
-    if (size > limitBytes) child.kill("SIGKILL");
+    isDiskFull ||= !(await room.take(chunk.length));
+    if (size > limitBytes || isDiskFull) child.kill("SIGKILL");
     if (deaf.signal.aborted || child.stdin.write(chunk)) continue;
     await once(child.stdin, "drain", { signal: deaf.signal }).catch(() => {});
   }
   child.stdin.end();
-  return size;
+  return { size, isDiskFull };
 }
 
 function lastLine(text: string): string | null {

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { Type } from "typebox";
 import { AppParams } from "../../contract/reference.ts";
 import { Source } from "../../contract/source.ts";
+import { UploadRoom } from "../../kernel/disk.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { findApp } from "../../platform/access.ts";
 import { notFound } from "../../platform/refusals.ts";
@@ -42,7 +43,7 @@ export function registerSourceRoutes(app: Api, { platform, ports }: ApiDeps): vo
       const id = redeemSource(platform, "put", params.capability);
       if (id === null) throw notFound("source");
       await mkdir(ports.sourcesFolder, { recursive: true, mode: 0o700 });
-      await receive(body instanceof Readable ? body : raw, fileOf(id));
+      await receive(body instanceof Readable ? body : raw, fileOf(id), new UploadRoom(ports.sourcesFolder));
       return await reply.status(200).send("");
     },
   );
@@ -62,7 +63,7 @@ export function registerSourceRoutes(app: Api, { platform, ports }: ApiDeps): vo
 }
 
 /** Writes beside and renames, so that a build never sees half an upload. */
-async function receive(stream: Readable, path: string): Promise<void> {
+async function receive(stream: Readable, path: string, room: UploadRoom): Promise<void> {
   const half = `${path}.${process.hrtime.bigint()}`;
   const file = await open(half, "wx", 0o600);
   let size = 0;
@@ -70,6 +71,7 @@ async function receive(stream: Readable, path: string): Promise<void> {
     for await (const chunk of stream) {
       size += (chunk as Buffer).length;
       if (size > MAX_SOURCE_BYTES) throw new Refusal("payload_too_large", `A source may have ${MAX_SOURCE_BYTES} bytes at most.`);
+      await room.mustTake((chunk as Buffer).length);
       await file.write(chunk as Buffer);
     }
     await file.close();

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { equalInConstantTime, isId } from "../../kernel/ids.ts";
+import { UploadRoom } from "../../kernel/disk.ts";
 import { Refusal } from "../../kernel/refusal.ts";
 import { buildById } from "../../platform/build.ts";
 import { notFound } from "../../platform/refusals.ts";
@@ -64,7 +65,7 @@ export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): vo
     async ({ params, body, raw }, reply) => {
       const slug = await redeemSlug(platform, "put", params.capability);
       if (slug === null) throw notFound("slug");
-      const archive = weigh(body instanceof Readable ? body : raw);
+      const archive = weigh(body instanceof Readable ? body : raw, new UploadRoom(ports.sourcesFolder));
       const { tree, size } = await ports.storeSlug(archive.stream, slug.owner);
       await fillSlug(platform, slug, { tree, size, checksum: archive.checksum() });
       return await reply.status(200).send("");
@@ -73,13 +74,14 @@ export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): vo
 }
 
 /** Passes an archive on while it takes its checksum, up to Heroku's limit. */
-function weigh(upload: Readable): { stream: Readable; checksum(): string } {
+function weigh(upload: Readable, room: UploadRoom): { stream: Readable; checksum(): string } {
   const hash = createHash("sha256");
   let size = 0;
   const pass = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of upload as AsyncIterable<Buffer>) {
       size += chunk.length;
       if (size > MAX_SLUG_BYTES) throw new Refusal("payload_too_large", `A slug may have ${MAX_SLUG_BYTES} bytes at most.`);
+      await room.mustTake(chunk.length);
       hash.update(chunk);
       yield chunk;
     }
