@@ -89,8 +89,7 @@ describe("mistakes", () => {
 
   test("a command that does not exist", async () => {
     const work = await user.deploy("broken/command", "lost");
-    const page = await user.untilPage("lost", ({ status }) => status === 503);
-    assert.match(page.body, /Application error/i);
+    await user.untilPage("lost", ({ status, body }) => status === 503 && /Application error/i.test(body));
     await user.untilOutput(["logs", "-n", "500", "-a", "lost"], /gunicornn: command not found[^]*Process exited with status 127/);
     await user.untilOutput(["logs", "-n", "500", "-a", "lost"], /State changed from starting to crashed/);
     await user.page("lost");
