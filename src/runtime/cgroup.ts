@@ -58,6 +58,11 @@ export class Cgroups {
     return files;
   }
 
+  /** Moves a process into a group that has been made. */
+  async join(name: string, pid: number): Promise<void> {
+    for (const tree of this.#trees) await writeFile(join(tree, this.slice, name, "cgroup.procs"), String(pid));
+  }
+
   /** Like `create`, with the dyno's limits. A limit the kernel does not know is left out. */
   async createLimited(name: string, limits: DynoLimits): Promise<string[]> {
     const files = await this.create(name);

@@ -8,7 +8,7 @@ import type { Lease } from "../network/network.ts";
 import type { DynoLimits } from "../ports.ts";
 import { beginContainer } from "./begin.ts";
 import { describeContainer } from "./describe.ts";
-import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
+import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine, MONITORS } from "./machine.ts";
 import { mountPointKind, writeRoot } from "./root.ts";
 
 export interface ContainerPlan {
@@ -114,6 +114,10 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
   const note = { ...prepared.note, first: markProcess(pid), monitor: markProcess(monitorPid) };
   await machine.folders.write(note);
   await beginContainer(machine, id, pid);
+  // The kernel takes its time to move a process, and nobody waits for it.
+  machine.cgroups
+    .join(MONITORS, monitorPid)
+    .catch((error: unknown) => machine.options.journal.fault("oci.monitor", error, { id }));
   return note;
 }
 

@@ -69,6 +69,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     sandbox: createSandbox(machine),
     subnet: machine.network.subnet,
     stopAll: async () => {
+      machine.closing.abort();
       await Promise.all(machine.clearing);
       await Promise.all((await machine.folders.ids()).map(async (id) => await destroyContainer(machine, id)));
       await closeMachine(machine);

@@ -38,18 +38,21 @@ export interface Machine {
   conmon: string;
   /** Where each container mounts its root, in a mount namespace of its own. */
   rootPath: string;
-  /** Files by which the helpers around a container leave the control group that the control plane was started in. */
-  monitorGroup: string[];
   userNamespace: boolean;
   /** Text of launch.sh. */
   launcher: string;
   /** What is being taken away of containers that have ended. */
   clearing: Set<Promise<void>>;
+  /** Aborted when everything is to end: nothing waits any more. */
+  closing: AbortController;
 }
 
 const ENTER = fileURLToPath(new URL("enter.sh", import.meta.url));
 const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const NEEDED_PROGRAMS = ["conmon", "ip", "nft", "nsenter", "unshare", "mount"];
+
+/** Control group of the dynos' monitors: they leave the one that the control plane was started in, and may end with. */
+export const MONITORS = "monitors";
 
 /** The environment of the helpers around a container: nothing of the control plane's. */
 export const HELPER_ENV = { PATH: SEARCH_PATH.join(delimiter) };
@@ -77,14 +80,13 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
   // Not under the home: the user namespace's root must be able to walk there.
   await mkdir(rootPath, { recursive: true, mode: 0o755 });
   const cgroups = new Cgroups(`zarpa-${tag}`, options.clock);
-  const monitorGroup = await cgroups.create("monitors").catch((error: unknown) => {
+  await cgroups.create(MONITORS).catch((error: unknown) => {
     throw new Error("containers need control groups, and /sys/fs/cgroup is not writable", { cause: error });
   });
   return {
     options,
     folders,
     cgroups,
-    monitorGroup,
     network: await openNetwork({ folder: options.dynosFolder, tag, journal: options.journal }),
     runtime: [runtimePath, "--root", runtimeState],
     runtimePath,
@@ -94,13 +96,14 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
     userNamespace: (await runCommand(["unshare", "--user", "true"])).exitCode === 0,
     launcher: await readFile(new URL("../launch.sh", import.meta.url), "utf8"),
     clearing: new Set(),
+    closing: new AbortController(),
   };
 }
 
 /** Takes away what `openMachine` has made outside the folder; nothing runs any more. */
 export async function closeMachine(machine: Machine): Promise<void> {
   await machine.network.remove();
-  await machine.cgroups.remove("monitors");
+  await machine.cgroups.remove(MONITORS);
   await machine.cgroups.removeSlice();
   await rm(dirname(machine.rootPath), { recursive: true, force: true });
 }
@@ -108,7 +111,7 @@ export async function closeMachine(machine: Machine): Promise<void> {
 /** The argv that runs `command` beside the mounted root of a container. */
 export function enterArgv(machine: Machine, overlayOptions: string, command: string[]): string[] {
   const enter = ["unshare", "--mount", "--propagation", "slave", "/bin/sh", ENTER];
-  return [...enter, overlayOptions, machine.rootPath, ...machine.monitorGroup, "--", ...command];
+  return [...enter, overlayOptions, machine.rootPath, ...command];
 }
 
 function findProgram(name: string): string {

@@ -2,6 +2,8 @@ import { type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, superviseBuild } from "
 import { destroyContainer, prepareContainer } from "./container.ts";
 import { enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
 
+const CLEARING_PAUSE_MILLISECONDS = 1000;
+
 /**
  * Builds run in a container of the same kind as dynos, which ends with the command: when its first process has ended, the kernel has
  * ended all others, and nobody writes to the build's folders any more. What is left of it then goes while the build goes on.
@@ -49,8 +51,12 @@ export function createSandbox(machine: Machine): BuildSandbox {
   };
 }
 
+/** Not at once: programs would be started for it while the build's user waits for the end of the build. */
 function clearLater(machine: Machine, id: string): void {
-  const clearing = destroyContainer(machine, id)
+  const clearing = machine.options.clock
+    .sleep(CLEARING_PAUSE_MILLISECONDS, machine.closing.signal)
+    .catch(() => {})
+    .then(async () => await destroyContainer(machine, id))
     .catch((error: unknown) => machine.options.journal.fault("oci.clear", error, { id }))
     .finally(() => machine.clearing.delete(clearing));
   machine.clearing.add(clearing);
