@@ -82,7 +82,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       clock,
       journal,
       onRequests: async (requests) => {
-        for (const { appId, at } of requests) runtime.requestServed(appId, at);
+        for (const { appId, at, failed } of requests) runtime.requestServed(appId, at, failed);
         await logplex.emitMany(requests.map((line) => ({ ...line, source: "heroku", process: "router" })));
       },
       reopenLogs: () => router.reopenLogs(),

@@ -36,7 +36,7 @@ const APP_FEATURES: readonly KnownFeature[] = [
     id: "0b1c9a52-5d55-4a3e-9c66-2b6f9f3d0a03",
     name: "preboot",
     display_name: "Preboot",
-    description: "Start new web dynos before the old ones are stopped",
+    description: "Let new web dynos run for three minutes before they take over from the old ones",
     state: "general",
     article: "preboot",
   },

@@ -9,6 +9,7 @@ import { enabledFeatures } from "./feature.ts";
 import { listFormation } from "./formation.ts";
 import { DYNO_METADATA, dynoMetadata } from "./dyno-metadata.ts";
 import { RELEASE } from "./process-type.ts";
+import { recordSwitch, type SwitchProof } from "./release-switch.ts";
 import { beginSleep, endSleep, keepWakeTime, maySleep, sleepingSince } from "./sleep.ts";
 
 /** The shapes of `FormationStore` in src/runtime/ports.ts, which this room may not import. */
@@ -54,6 +55,7 @@ export interface FormationStore {
   wake(appId: string): Promise<boolean>;
   woken(appId: string): Promise<void>;
   limits(size: string): DynoLimits;
+  recordSwitch(releaseId: string, proof: SwitchProof): Promise<boolean>;
 }
 
 /** The runtime's view of the platform's rows. `slugsFolder`: where slugs lie, one folder a tree. */
@@ -132,5 +134,6 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
     wake: async (appId) => await endSleep(ctx, appId),
     woken: async (appId) => await keepWakeTime(ctx, appId),
     limits: limitsOf,
+    recordSwitch: async (releaseId, proof) => await recordSwitch(ctx, releaseId, proof),
   };
 }

@@ -2,6 +2,8 @@
 export interface RequestLine {
   appId: string;
   at: Date;
+  /** The app's dynos gave no answer, or not all of it, and not for a reason of the client's. */
+  failed: boolean;
   message: string;
 }
 
@@ -47,6 +49,8 @@ const CODES: Record<string, Code> = {
 /** These never reached a dyno's answer: the time went into the connection, if there was one. */
 const UNCONNECTED = new Set(["H19", "H21"]);
 
+const FIRST_SERVER_ERROR = 500;
+
 const FIELDS = [
   "seconds",
   "route",
@@ -91,7 +95,8 @@ export function requestLine(line: string, cutOf: (connection: string) => Cut | n
     `fwd="${fields.forwarded}" dyno=${dyno} ${times(fields, code)}`,
     `status=${about?.status ?? fields.status} bytes=${fields.bytes} ${protocolOf(fields)}`,
   ];
-  return { appId, at: new Date(seconds * 1000), message: members.filter((member) => member !== "").join(" ") };
+  const failed = about !== null && about.level === undefined && Number(about.status ?? fields.status) >= FIRST_SERVER_ERROR;
+  return { appId, at: new Date(seconds * 1000), failed, message: members.filter((member) => member !== "").join(" ") };
 }
 
 function codeOf(fields: Fields, cutOf: (connection: string) => Cut | null): string | null {

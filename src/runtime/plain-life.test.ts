@@ -171,7 +171,7 @@ test("deploy, redeploy without a gap, control plane restart, crash, scale to zer
   runtime.appChanged(appId);
   await until(() => store.states().length === 0);
   assert.equal(routes.at(-1)?.state, "none");
-  assert.equal((await lines("web.1")).at(-1), "heroku[web.1]: State changed from up to down");
+  await until(async () => (await lines("web.1")).at(-1) === "heroku[web.1]: State changed from up to down");
   assert.ok(!(await lines("web.1")).some((line) => line.includes("Terminated")));
 });
 
@@ -193,6 +193,7 @@ test("heroku run: pipes, a terminal, the exit code; run:detached; the release ph
     "heroku[run.5678]: Process exited with status 3",
     "heroku[run.5678]: State changed from up to complete",
   ];
+  await until(async () => (await lines("run.5678")).length >= said.length);
   // A program may speak before it is known to be up.
   assert.deepEqual((await lines("run.5678")).toSorted(), said.toSorted());
 

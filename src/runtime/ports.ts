@@ -138,6 +138,17 @@ export interface DesiredRelease {
   metadata: Record<string, string>;
 }
 
+/** What a release's switch from the one before has cost; the release keeps it. */
+export interface SwitchProof {
+  requests_served: number;
+  /** The router had no answer from a dyno, for whatever reason but the client's. */
+  requests_failed: number;
+  /** Connections that were open when old dynos were told to stop: WebSockets, and requests of more than 30 s. */
+  sockets_ended: number;
+  /** From the start of the first new web dyno to the end of the last old one. */
+  seconds: number;
+}
+
 export type DynoState = "created" | "starting" | "up" | "idle" | "stopping" | "down" | "crashed";
 
 /** A dyno instance as stored. */
@@ -188,6 +199,8 @@ export interface FormationStore {
   /** A web dyno answers again after a sleep: its time is kept. */
   woken(appId: string): Promise<void>;
   limits(size: string): DynoLimits;
+  /** Keeps the proof with the release; false: it has one already, or is gone. */
+  recordSwitch(releaseId: string, proof: SwitchProof): Promise<boolean>;
 }
 
 /** Where the runtime's own lines go (`heroku[web.1]: State changed from starting to up`), and whose output is read. */

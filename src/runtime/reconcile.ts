@@ -4,13 +4,18 @@ import type { Dynos } from "./dynos.ts";
 import type { Life, Scene } from "./life.ts";
 import { type Action, plan, planAbandoned, type Attention } from "./plan.ts";
 import type { FormationStore, RoutePublisher } from "./ports.ts";
+import { prebootOf } from "./preboot.ts";
 import { routeOf } from "./route.ts";
+import type { Switches } from "./switches.ts";
+import type { WindDown } from "./wind-down.ts";
 
 export interface ReconcilerOptions {
   store: FormationStore;
   routes: RoutePublisher;
   dynos: Dynos;
   life: Life;
+  windDown: WindDown;
+  switches: Switches;
   attention(appId: string): Attention;
   clock: Clock;
   journal: Journal;
@@ -56,6 +61,7 @@ export class Reconciler {
     this.#ended = true;
     this.#ending.resolve();
     for (const loop of this.#apps.values()) loop.cancelWake();
+    this.#options.windDown.close();
     await Promise.all([...this.#apps.values()].map(({ pass }) => pass));
   }
 
@@ -86,7 +92,7 @@ export class Reconciler {
 
   /** Reads, plans and executes until there is nothing to do now. Returns when there will be. */
   async #pass(appId: string): Promise<Date | null> {
-    const { store, dynos, life, clock, attention } = this.#options;
+    const { store, dynos, life, clock, attention, switches } = this.#options;
     for (let round = 0; round < MAX_ROUNDS && !this.#ended; round += 1) {
       const known = [...dynos.facts].filter(([, fact]) => fact.appId === appId).map(([dynoId]) => dynoId);
       const [desired, records] = await Promise.all([store.desired(appId), store.dynos(appId)]);
@@ -101,12 +107,32 @@ export class Reconciler {
       await Promise.all(rest.map(async (action) => await life.execute(action, scene)));
       // What has been done changes the picture: routes and stops are for one that is complete.
       if (rest.some((action) => action.do !== "await-client")) continue;
-      await this.#publish(scene, new Set(stops.filter((stop) => stop.do !== "idle").map(({ record }) => record.id)));
+      const leaving = new Set(stops.filter((stop) => stop.do !== "idle").map(({ record }) => record.id));
+      const { kept, hidden, until } = prebootOf(desired, records, leaving, now);
+      await this.#publish(scene, leaving.difference(kept).union(hidden));
       if (this.#ended) return null;
-      await Promise.all(stops.map(async (action) => await life.execute(action, scene)));
-      if (stops.length === 0) return earlier(own.wakeAt, stray.wakeAt);
+      const due = this.#windDown(
+        scene,
+        stops.filter(({ record }) => !kept.has(record.id)),
+      );
+      await Promise.all(due.map(async (action) => await life.execute(action, scene)));
+      switches.look(appId, desired, records);
+      if (due.length === 0) return earlier(until, earlier(own.wakeAt, stray.wakeAt));
     }
     throw new Error(`the dynos of app ${appId} do not settle`);
+  }
+
+  /** Of the steps that the router knows of now, those to be taken: dynos that are to stop finish their requests first. */
+  #windDown({ appId, desired }: Scene, steps: readonly RoutedAction[]): RoutedAction[] {
+    const { windDown, switches } = this.#options;
+    // Nobody waits for an app that is gone.
+    if (desired === null) return [...steps];
+    const idle = windDown.sift(
+      appId,
+      steps.filter((step) => step.do === "stop").map(({ record }) => record),
+    );
+    for (const { open } of idle) switches.endSockets(appId, open);
+    return steps.filter((step) => step.do !== "stop" || idle.some(({ record }) => record === step.record));
   }
 
   async #publish({ appId, desired, records }: Scene, leaving: ReadonlySet<string>): Promise<void> {
@@ -125,8 +151,10 @@ export class Reconciler {
   }
 }
 
+type RoutedAction = Extract<Action, { do: "stop" | "idle" | "hibernate" }>;
+
 /** Steps that the router has to know of before they are taken. */
-function takesNoMoreRequests(action: Action): action is Extract<Action, { do: "stop" | "idle" | "hibernate" }> {
+function takesNoMoreRequests(action: Action): action is RoutedAction {
   return action.do === "stop" || action.do === "idle" || action.do === "hibernate";
 }
 

@@ -60,6 +60,8 @@ benchTest("a new release takes the traffic before the old one gets SIGTERM", asy
   assert.deepEqual(bench.driver.signals, []);
   assert.equal(bench.route, "up web.1@10.0.0.1");
   await bench.bind("web.1");
+  await bench.reach(() => bench.route, "up web.1@10.0.0.2");
+  await bench.windDown();
   await bench.reach(() => bench.driver.removed, [oldRelease]);
   assert.equal(bench.route, "up web.1@10.0.0.2");
   assert.deepEqual(bench.driver.signals, ["SIGTERM web.1"]);
@@ -87,6 +89,8 @@ benchTest("a release that does not come up leaves the old one serving and says s
   await bench.clock.advance(10 * 60_000);
   await bench.states("web.1:up", "web.1:starting");
   await bench.bind("web.1");
+  await bench.reach(() => bench.route, "up web.1@10.0.0.2");
+  await bench.windDown();
   await bench.states("web.1:up");
 });
 
@@ -117,11 +121,12 @@ benchTest("R12: a dyno that ignores SIGTERM is killed after 30 seconds", async (
   bench.driver.stubborn.add("web.1");
   bench.store.scale("web", 0);
   bench.change();
+  await bench.windDown();
   await bench.states("web.1:stopping");
   assert.equal(bench.route, "none");
-  await bench.clock.advance(29_999);
+  await bench.clock.advance(29_000);
   assert.deepEqual(bench.driver.signals, ["SIGTERM web.1"]);
-  await bench.clock.advance(1);
+  await bench.clock.advance(1_000);
   await bench.states();
   assert.deepEqual(bench.takeLines(), [
     "web.1: Stopping all processes with SIGTERM",
@@ -140,6 +145,7 @@ benchTest("scaling up and down, a worker beside web", async (bench) => {
   assert.equal(bench.driver.find("worker.1").spec.env["PORT"], undefined);
   bench.store.scale("web", 1);
   bench.change();
+  await bench.windDown();
   await bench.states("web.1:up", "worker.1:up");
   assert.equal(bench.route, "up web.1@10.0.0.1");
 });
@@ -150,8 +156,9 @@ benchTest("ps:restart replaces a dyno, the new one beside the old", async (bench
   bench.change();
   await bench.states("web.1:up", "web.1:starting");
   await bench.bind("web.1");
-  await bench.states("web.1:up");
   await bench.reach(() => bench.route, "up web.1@10.0.0.2");
+  await bench.windDown();
+  await bench.states("web.1:up");
   assert.equal(bench.takeLines()[0], "web.1: Restarting");
 });
 

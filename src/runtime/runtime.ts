@@ -12,7 +12,9 @@ import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
 import { Reconciler } from "./reconcile.ts";
 import { type Attachable, openRendezvous } from "./rendezvous.ts";
+import { Switches } from "./switches.ts";
 import { WaitingRoom } from "./waiting-room.ts";
+import { WindDown } from "./wind-down.ts";
 
 export interface RuntimeOptions {
   driver: Driver;
@@ -48,8 +50,8 @@ export interface Runtime {
   stop(): Promise<void>;
   /** Something about the app has changed: rows are compared with processes soon. Returns at once, never throws. */
   appChanged(appId: string): void;
-  /** The router has served a request to a dyno of the app. */
-  requestServed(appId: string, at: Date): void;
+  /** The router has served a request of the app, or `failed` to for a reason that is not the client's. */
+  requestServed(appId: string, at: Date, failed: boolean): void;
   /** A request waits for the sleeping app. */
   wake(appId: string): void;
   /** Resolves when no process of an app that is gone is left. */
@@ -84,6 +86,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #waitingRoom: WaitingRoom;
   readonly #memoryWatch: MemoryWatch;
   readonly #diskWatch: DiskWatch;
+  readonly #switches: Switches;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
   /** When somebody asked for an app last. Those of before this start are not known: apps sleep that much later. */
   readonly #asked = new Map<string, Date>();
@@ -116,9 +119,12 @@ class ReconcilingRuntime implements Runtime {
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
     this.#diskWatch = new DiskWatch({ folder: join(options.logsFolder, "live"), dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
-    const asked = (appId: string): void => this.requestServed(appId, clock.now());
+    const asked = (appId: string): void => this.#noteAsked(appId, clock.now());
     this.#life = new Life({ store, log, clock, dynos: this.#dynos, waitingRoom: this.#waitingRoom, asked, ended });
+    this.#switches = new Switches({ store, log, clock, journal });
     this.#reconciler = new Reconciler({
+      windDown: new WindDown({ driver, facts: this.#dynos.facts, clock, journal, changed }),
+      switches: this.#switches,
       store,
       routes,
       dynos: this.#dynos,
@@ -157,6 +163,7 @@ class ReconcilingRuntime implements Runtime {
     await this.#rendezvous?.close();
     await this.#reconciler.close();
     await this.#fullPasses;
+    await this.#switches.close();
     await this.#memoryWatch.stop();
     await this.#diskWatch.stop();
     await this.#dynos.close();
@@ -167,14 +174,19 @@ class ReconcilingRuntime implements Runtime {
     void this.#runPass(appId);
   }
 
-  requestServed(appId: string, at: Date): void {
+  requestServed(appId: string, at: Date, failed: boolean): void {
+    this.#switches.count(appId, at, failed);
+    this.#noteAsked(appId, at);
+  }
+
+  #noteAsked(appId: string, at: Date): void {
     const last = this.#asked.get(appId);
     if (last === undefined || last < at) this.#asked.set(appId, at);
   }
 
   wake(appId: string): void {
     const { store, journal, clock } = this.#options;
-    this.requestServed(appId, clock.now());
+    this.#noteAsked(appId, clock.now());
     store
       .wake(appId)
       // Also when it was awake: then the router has to be told.

@@ -34,7 +34,7 @@ const WAKES = ["Unidling", "State changed from down to starting", "State changed
 
 benchTest("after 30 minutes without a request the app is frozen, its worker too, and a request wakes it", async (bench) => {
   await bench.clock.advance(10 * MINUTE);
-  bench.runtime.requestServed(bench.appId, bench.clock.now());
+  bench.runtime.requestServed(bench.appId, bench.clock.now(), false);
   await bench.clock.advance(25 * MINUTE);
   await bench.states("web.1:up", "worker.1:up");
   await bench.clock.advance(5 * MINUTE);
@@ -135,6 +135,7 @@ benchTest("a restart wakes the app, and a worker does not sleep alone", async (b
   bench.change();
   await bench.reach(() => bench.store.states().toSorted(), ["web.1:starting", "web.1:up", "worker.1:up"]);
   await bench.bind("web.1");
+  await bench.windDown();
   await bench.reach(() => bench.store.states().toSorted(), ["web.1:up", "worker.1:up"]);
   await bench.clock.advance(30 * MINUTE);
   await bench.reach(() => bench.store.states().toSorted(), ["web.1:idle", "worker.1:idle"]);

@@ -1,6 +1,6 @@
 import { newId } from "../../src/kernel/ids.ts";
 import type { Clock } from "../../src/kernel/clock.ts";
-import type { DesiredApp, DesiredRelease, DynoLimits, DynoRecord, FormationStore } from "../../src/runtime/ports.ts";
+import type { DesiredApp, DesiredRelease, DynoLimits, DynoRecord, FormationStore, SwitchProof } from "../../src/runtime/ports.ts";
 
 /** Rows of one app in memory, changed by the test, for the runtime. */
 export class MemoryFormation implements FormationStore {
@@ -10,6 +10,7 @@ export class MemoryFormation implements FormationStore {
   readonly #clock: Clock;
   /** When set, every query fails with it. */
   failure: Error | null = null;
+  readonly proofs = new Map<string, SwitchProof>();
   /** How often a web dyno came back from a sleep. */
   wakes = 0;
 
@@ -98,6 +99,13 @@ export class MemoryFormation implements FormationStore {
 
   async woken(): Promise<void> {
     this.wakes += 1;
+  }
+
+  async recordSwitch(releaseId: string, proof: SwitchProof): Promise<boolean> {
+    this.#check();
+    if (this.proofs.has(releaseId)) return false;
+    this.proofs.set(releaseId, proof);
+    return true;
   }
 
   limits(): DynoLimits {

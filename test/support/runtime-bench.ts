@@ -89,6 +89,14 @@ export class RuntimeBench {
     await this.clock.advance(100);
   }
 
+  /** Web dynos that the router no longer chooses are found without connections, and stopped. */
+  async windDown(): Promise<void> {
+    for (let looks = 0; looks < 8; looks += 1) {
+      await systemClock.sleep(1);
+      await this.clock.advance(100);
+    }
+  }
+
   /** The newest dyno of that name exits. */
   exit(name: string, exitCode: number): void {
     this.driver.end(this.driver.find(name).spec.dynoId, exitCode);

@@ -30,9 +30,11 @@ export function registerReleaseRoutes(app: Api, { platform }: ApiDeps): void {
       return page.map((row) => releaseResource(platform, found, row, request.query.extended === "true"));
     },
   );
-  app.get(`${path}/:release`, { schema: { tags, params: Params, response } }, async ({ identity, params }) => {
+  app.get(`${path}/:release`, { schema: { tags, params: Params, querystring: Query, response } }, async (request) => {
+    const { identity, params, query } = request;
     const found = await findApp(platform, params.app, identity);
-    return releaseResource(platform, found, await findRelease(platform.db, found.id, params.release));
+    const row = await findRelease(platform.db, found.id, params.release);
+    return releaseResource(platform, found, row, query.extended === "true");
   });
   app.post(path, { schema: { tags, params: AppParams, body: ReleaseCreate, response } }, async (request, reply) => {
     const { identity, params, body } = request;

@@ -99,6 +99,9 @@ create table log_drains (
 create index on log_drains (app_id);
 `;
 
+/** What a release's switch from the one before has cost. */
+const RELEASE_SWITCH = "alter table releases add column switch jsonb";
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -119,6 +122,11 @@ export const migrations: Record<string, Migration> = {
   "0004_log_drains": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(LOG_DRAINS).execute(db);
+    },
+  },
+  "0005_release_switch": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(RELEASE_SWITCH).execute(db);
     },
   },
 };

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from "kysely";
+import type { ReleaseSwitch } from "../../contract/release.ts";
 
 type Stamp = ColumnType<Date, Date, Date>;
 type NullableStamp = ColumnType<Date | null, Date | null | undefined, Date | null>;
@@ -163,6 +164,8 @@ export interface Releases {
   config: Buffer;
   /** Unguessable part of the release phase's output stream; null when the release has no release phase. */
   output_token: string | null;
+  /** What its switch from the release before has cost; null: not over, not measured, or there was no web dyno. */
+  switch: ColumnType<ReleaseSwitch | null, string | null | undefined, string>;
   created_at: Stamp;
   updated_at: Stamp;
 }
