@@ -3,7 +3,10 @@ import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { choosePort, specOf } from "./environment.ts";
 import { type DynoFact, type Facts, launchingFact } from "./facts.ts";
+import { healthCheckOf } from "./health-check.ts";
+import { probeHealth } from "./health-probe.ts";
 import { LaunchQueue } from "./launch-queue.ts";
+import { bootSeconds } from "./life-times.ts";
 import { memoryVerdict } from "./memory-limits.ts";
 import type {
   AttachedDyno,
@@ -37,6 +40,9 @@ export interface DynosOptions {
 const PROBE_MILLISECONDS = 10;
 const EAGER_PROBES = 500;
 const PATIENT_PROBE_MILLISECONDS = 100;
+
+/** A health check ends before the boot time does, so that one line says why the dyno did not come up. */
+const BOOT_MARGIN_MILLISECONDS = 500;
 
 /** The processes behind the rows: starts them, watches them, and keeps the facts that plans are made of. */
 export class Dynos {
@@ -260,16 +266,16 @@ export class Dynos {
   async #awaitPort(record: DynoRecord, fact: DynoFact): Promise<void> {
     const { started } = fact;
     if (!isWeb(record) || started === null || started.port === null) return;
-    await this.#probe(record.app_id, fact, started, started.port);
+    await this.#probe(record, fact, started, started.port);
   }
 
-  async #probe(appId: string, fact: DynoFact, started: StartedDyno, port: number): Promise<void> {
+  async #probe(record: DynoRecord, fact: DynoFact, started: StartedDyno, port: number): Promise<void> {
     const { driver, clock, journal, changed } = this.#options;
     try {
       for (let probes = 0; fact.phase === "running" && !fact.killed; probes += 1) {
         if (await driver.isListening(started, port)) {
-          fact.listening = true;
-          changed(appId);
+          fact.listening = await this.#isHealthy(record, fact, { address: started.address, port });
+          changed(record.app_id);
           return;
         }
         await clock.sleep(probes < EAGER_PROBES ? PROBE_MILLISECONDS : PATIENT_PROBE_MILLISECONDS, this.#ended.signal);
@@ -277,6 +283,32 @@ export class Dynos {
     } catch (cause) {
       if (!this.#ended.signal.aborted) journal.fault("runtime.probe", cause, { dyno_id: started.dynoId });
     }
+  }
+
+  /** Whether the dyno passes the health check of its release, if that has one; if not, the app's log says why, and the dyno is killed. */
+  async #isHealthy(record: DynoRecord, fact: DynoFact, target: { address: string; port: number }): Promise<boolean> {
+    const { store, clock, log } = this.#options;
+    const say = (message: string): void => log.say({ appId: record.app_id, process: record.name, message });
+    const release = await store.release(record.release_id);
+    if (release === null) return true;
+    const { check, problem } = await healthCheckOf(release);
+    if (problem !== null) say(`The health check is not used: ${problem}`);
+    if (check === null) return true;
+    const bootMilliseconds = bootSeconds(release.config) * 1000 - BOOT_MARGIN_MILLISECONDS;
+    const failure = await probeHealth({
+      ...target,
+      check,
+      host: (await store.desired(record.app_id))?.hosts[0] ?? target.address,
+      clock,
+      deadline: new Date((fact.startedAt ?? record.created_at).getTime() + bootMilliseconds),
+      signal: this.#ended.signal,
+      isWanted: () => fact.phase === "running" && !fact.killed,
+    });
+    if (failure === null) return true;
+    say(failure);
+    say("Stopping process with SIGKILL");
+    await this.signal(record.id, "SIGKILL");
+    return false;
   }
 
   #exited(dynoId: string, exitCode: number): void {

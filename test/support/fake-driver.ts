@@ -25,7 +25,8 @@ export class FakeDriver implements Driver {
 
   async start(spec: DynoSpec): Promise<StartedDyno> {
     if (this.broken.has(spec.name)) throw new Error(`${spec.name} cannot be started`);
-    const started = { dynoId: spec.dynoId, address: `10.0.0.${this.dynos.size + 1}`, port: spec.port, pid: 1_000 };
+    const usual = { address: `10.0.0.${this.dynos.size + 1}`, port: spec.port };
+    const started = { dynoId: spec.dynoId, ...usual, ...this.at, pid: 1_000 };
     this.dynos.set(spec.dynoId, { spec, started, listening: false, frozen: false, exitCode: null });
     return started;
   }
@@ -42,6 +43,8 @@ export class FakeDriver implements Driver {
     return this.dynos.get(dynoId)?.listening ?? false;
   }
 
+  /** Where every web dyno is reached, when something real listens there. */
+  at: { address: string; port: number } | null = null;
   /** Open connections of every dyno. */
   busy = 0;
   /** Whether this machine can freeze. */
