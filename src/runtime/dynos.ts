@@ -1,3 +1,4 @@
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
@@ -71,6 +72,16 @@ export class Dynos {
       this.#facts.set(dynoId, { ...launchingFact(""), appId: null, phase, exitCode, started, adopted: true, frozen });
     }
     this.#unwatch = driver.watch(({ dynoId, exitCode }) => this.#exited(dynoId, exitCode));
+    await this.#sweepOutput();
+  }
+
+  /** Output of dynos that are gone: nobody can say any more whose it was. */
+  async #sweepOutput(): Promise<void> {
+    const { outputFolder } = this.#options;
+    for (const name of await readdir(outputFolder)) {
+      const [dynoId = ""] = name.split(".");
+      if (!this.#facts.has(dynoId)) await rm(join(outputFolder, name), { force: true });
+    }
   }
 
   /** Ends the watching; the dynos go on. */

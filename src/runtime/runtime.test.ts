@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { RuntimeBench } from "../../test/support/runtime-bench.ts";
 import { newId } from "../kernel/ids.ts";
@@ -311,4 +313,12 @@ benchTest("from the change to the start of a dyno it takes less than 10 ms", asy
   bench.change();
   while (bench.driver.dynos.size === 0) await new Promise<void>((resolve) => setImmediate(resolve));
   assert.ok(performance.now() - began < 10);
+});
+
+benchTest("output of dynos that are gone is removed at the start, that of others stays", async (bench) => {
+  await deployed(bench);
+  const [row] = bench.store.rows;
+  for (const id of [row!.id, newId()]) await writeFile(join(bench.outputFolder, `${id}.log`), "words\n");
+  await bench.restart();
+  assert.deepEqual(await readdir(bench.outputFolder), [`${row!.id}.log`]);
 });

@@ -41,6 +41,11 @@ export class RuntimeBench {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
+  /** Where output files of dynos lie. */
+  get outputFolder(): string {
+    return join(this.#folder, "output");
+  }
+
   get appId(): string {
     return this.store.must().app.id;
   }
