@@ -31,6 +31,7 @@ import { createRuntime } from "../src/runtime/runtime.ts";
 import type { Boot, RunningPlatform } from "./setup/boot.ts";
 import { privateCluster } from "./setup/database.ts";
 import { deployJobs } from "./wiring/deploy-jobs.ts";
+import { removeDestroyedApp } from "./wiring/destroyed-app.ts";
 import { gitPlatform } from "./wiring/git-platform.ts";
 import { listen } from "./wiring/server.ts";
 import { storeSlug } from "./wiring/slug-upload.ts";
@@ -129,6 +130,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       buildOutputPath,
       releaseOutputPath,
       build: async (order, write, signal) => await builder.build(order, write, signal),
+      reconciled: async (appId) => await runtime.reconciled(appId),
       runRelease: async (phase) => await runtime.runRelease(phase),
     });
     late.connect({
@@ -138,10 +140,8 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       drainsChanged: (appId) => void drains.changed(appId),
       buildCancelled: (buildId) => jobs.cancelBuild(buildId),
       appDestroyed: (app) => {
-        runtime
-          .appDestroyed(app.id)
-          .then(async () => await Promise.all([git.removeRepository(app.id), builder.purgeCache(app.id), logplex.remove(app.id)]))
-          .catch((error: unknown) => journal.fault("app_destroyed", error, { app_id: app.id }));
+        const keepers = { runtime, git, builder, logs: logplex, slugs, buildOutputPath, releaseOutputPath };
+        removeDestroyedApp(app, keepers).catch((error: unknown) => journal.fault("app_destroyed", error, { app_id: app.id }));
       },
     });
     await runtime.start();

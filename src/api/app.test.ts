@@ -84,8 +84,11 @@ test("destroy takes everything of the app and tells the other rooms", async () =
   const { body: created } = await ana.call("POST", "/apps", { name: "doomed" });
   await ana.call("PATCH", "/apps/doomed/features/preboot", { enabled: true });
   await ana.call("POST", "/apps/doomed/domains", { hostname: "www.doomed.example" });
+  const { body: build } = await ana.call("POST", "/apps/doomed/builds", { source_blob: { url: "https://example.com/a.tgz" } });
   assert.equal((await ana.call("DELETE", "/apps/doomed")).body.id, created.id);
-  assert.deepEqual(api.events.destroyed.at(-1), { id: created.id, name: "doomed" });
+  const { releases = [], ...destroyed } = api.events.destroyed.at(-1) ?? {};
+  assert.deepEqual([destroyed, releases.length], [{ id: created.id, name: "doomed", trees: [], builds: [build.id] }, 2]);
+  assert.deepEqual(api.events.cancelled, [build.id]);
   assert.equal((await ana.call("GET", `/apps/${created.id}`)).status, 404);
   assert.equal((await ana.call("POST", "/apps", { name: "doomed" })).status, 201);
 });

@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import { sql, type Transaction } from "kysely";
 import type { App } from "../contract/app.ts";
 import { newId } from "../kernel/ids.ts";
 import { type FoundApp, formationSizes } from "./access.ts";
@@ -175,12 +175,32 @@ export async function updateApp(
 
 /** Removes the app and everything it has; the other rooms clean up after the commit. */
 export async function deleteApp(ctx: Platform, app: FoundApp): Promise<void> {
-  await ctx.db.transaction().execute(async (trx) => {
+  const left = await ctx.db.transaction().execute(async (trx) => {
+    // The lock keeps builds from being added meanwhile.
+    await trx.selectFrom("apps").select("id").where("id", "=", app.id).forUpdate().executeTakeFirst();
+    const builds = await trx.selectFrom("builds").select(["id", "status"]).where("app_id", "=", app.id).execute();
+    const releases = await trx.selectFrom("releases").select("id").where("app_id", "=", app.id).execute();
+    const slugs = await trx
+      .selectFrom("slugs")
+      .select("tree")
+      .where("tree", "<>", "")
+      .groupBy("tree")
+      // Not those that another app has too.
+      .having(sql<boolean>`bool_and(app_id = ${app.id})`)
+      .execute();
     await trx.deleteFrom("features").where("owner_id", "=", app.id).execute();
     await trx.deleteFrom("sources").where("app_id", "=", app.id).execute();
     await trx.deleteFrom("apps").where("id", "=", app.id).execute();
+    return { builds, releases, slugs };
   });
-  ctx.events.appDestroyed({ id: app.id, name: app.name });
+  for (const { id, status } of left.builds) if (status === "pending") ctx.events.buildCancelled(id);
+  ctx.events.appDestroyed({
+    id: app.id,
+    name: app.name,
+    trees: left.slugs.map(({ tree }) => tree),
+    builds: left.builds.map(({ id }) => id),
+    releases: left.releases.map(({ id }) => id),
+  });
 }
 
 /** Apps by name: those the account owns, or with `all` also those it may use (an admin: every app). */

@@ -29,8 +29,18 @@ export interface PlatformEvents {
   buildCancelled(buildId: string): void;
   /** A log drain was added or removed. */
   drainsChanged(appId: string): void;
-  /** The app is gone: stop its dynos, then remove repository, caches, logs and routes. */
-  appDestroyed(app: { id: string; name: string }): void;
+  /** The app is gone: stop its dynos, then remove repository, caches, logs, routes, slugs and the output of builds and releases. */
+  appDestroyed(app: DestroyedApp): void;
+}
+
+/** What an app that is gone has left outside of the database. */
+export interface DestroyedApp {
+  id: string;
+  name: string;
+  /** Names of its slugs in the store; no other app has them. */
+  trees: string[];
+  builds: string[];
+  releases: string[];
 }
 
 /** What every function of `platform/` is given. */

@@ -7,7 +7,7 @@ import type { ApiPorts } from "../../src/api/ports.ts";
 import { newId, newToken, tokenDigest } from "../../src/kernel/ids.ts";
 import { Outputs } from "../../src/kernel/output.ts";
 import { Vault } from "../../src/kernel/secret.ts";
-import type { Addresses, Platform, PlatformEvents } from "../../src/platform/context.ts";
+import type { Addresses, DestroyedApp, Platform, PlatformEvents } from "../../src/platform/context.ts";
 import { type ManualClock, manualClock } from "./clock.ts";
 import { type TestDatabase, testDatabase } from "./database.ts";
 
@@ -25,7 +25,7 @@ export interface RecordedEvents extends PlatformEvents {
   changed: string[];
   routed: string[];
   drained: string[];
-  destroyed: { id: string; name: string }[];
+  destroyed: DestroyedApp[];
   cancelled: string[];
 }
 
