@@ -131,6 +131,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       releaseOutputPath,
       build: async (order, write, signal) => await builder.build(order, write, signal),
       reconciled: async (appId) => await runtime.reconciled(appId),
+      reconciled: async (appId) => await runtime.reconciled(appId),
       runRelease: async (phase) => await runtime.runRelease(phase),
     });
     late.connect({

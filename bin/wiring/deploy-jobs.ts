@@ -15,6 +15,8 @@ export interface DeployJobs {
   buildOutputPath(buildId: string): string;
   releaseOutputPath(releaseId: string): string;
   build(order: BuildOrder, write: BuildWriter, signal: AbortSignal): Promise<BuildOutcome>;
+  /** Resolves when the router knows of what the app has come to. */
+  reconciled(appId: string): Promise<void>;
   runRelease(phase: {
     appId: string;
     releaseId: string;
@@ -64,6 +66,8 @@ async function runBuild(deps: DeployJobs, buildId: string, signal: AbortSignal):
     }
     write("-----> Launching...\n");
     const deployment = await buildSucceeded(platform, buildId, outcome.slug);
+    // Whoever opens the URL that the push prints finds the app, or waits for its first dyno.
+    await deps.reconciled(order.app.id);
     // The push follows the release phase's output from here on, whether its job has begun it or not.
     if (deployment?.hasReleasePhase === true) await outputs.begin(deps.releaseOutputPath(deployment.release.id));
     write(deployment === null ? " !     The build was cancelled.\n\n" : launched(deployment));

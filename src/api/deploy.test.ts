@@ -228,6 +228,7 @@ describe("formation and dynos", () => {
     for (const [method, path] of [
       ["DELETE", "/apps/first-light/dynos"],
       ["DELETE", `/apps/first-light/dynos/${run.body.name}`],
+      ["DELETE", "/apps/first-light/dynos/web"],
       ["POST", `/apps/first-light/dynos/${run.body.name}/actions/stop`],
       ["DELETE", "/apps/first-light/formations/web"],
       ["POST", "/apps/first-light/formations/web/actions/stop"],

@@ -54,6 +54,8 @@ export interface Runtime {
   requestServed(appId: string, at: Date, failed: boolean): void;
   /** A request waits for the sleeping app. */
   wake(appId: string): void;
+  /** Like `appChanged`, and resolves when what can be done now is done: dynos begin to start, and the router knows. */
+  reconciled(appId: string): Promise<void>;
   /** Resolves when no process of an app that is gone is left. */
   appDestroyed(appId: string): Promise<void>;
   /** Rejects when the platform cannot run it. https://devcenter.heroku.com/articles/release-phase */
@@ -192,6 +194,10 @@ class ReconcilingRuntime implements Runtime {
       // Also when it was awake: then the router has to be told.
       .then(() => this.appChanged(appId))
       .catch((cause: unknown) => journal.fault("runtime.wake", cause, { app_id: appId }));
+  }
+
+  async reconciled(appId: string): Promise<void> {
+    await this.#runPass(appId);
   }
 
   async appDestroyed(appId: string): Promise<void> {

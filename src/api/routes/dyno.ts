@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { Dyno, DynoCreate, Nothing } from "../../contract/dyno.ts";
 import { AppParams } from "../../contract/reference.ts";
+import { isId } from "../../kernel/ids.ts";
 import { findApp } from "../../platform/access.ts";
 import { createOneOff, type DynoChoice, dynoResource, findDyno, listDynos, stopDynos } from "../../platform/dyno.ts";
 import { invalid } from "../../platform/refusals.ts";
@@ -74,12 +75,12 @@ export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
   app.delete(
     `${path}/:dyno`,
     one,
-    async (request, reply) => await stop(request, reply, request.params.app, { dyno: request.params.dyno }),
+    async (request, reply) => await stop(request, reply, request.params.app, chosenBy(request.params.dyno)),
   );
   app.post(
     `${path}/:dyno/actions/stop`,
     one,
-    async (request, reply) => await stop(request, reply, request.params.app, { dyno: request.params.dyno }),
+    async (request, reply) => await stop(request, reply, request.params.app, chosenBy(request.params.dyno)),
   );
   const type = { schema: { tags, params: TypeParams, response: nothing } };
   app.delete(
@@ -92,4 +93,9 @@ export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
     type,
     async (request, reply) => await stop(request, reply, request.params.app, { type: request.params.type }),
   );
+}
+
+/** `heroku ps:restart web`, as people have always typed it, names a process type where the API has a dyno. */
+function chosenBy(text: string): DynoChoice {
+  return isId(text) || text.includes(".") ? { dyno: text } : { type: text };
 }
