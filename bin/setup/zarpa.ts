@@ -26,6 +26,8 @@ export async function zarpa(): Promise<number> {
     return await main(process.argv.slice(2), {
       env,
       version,
+      root: join(import.meta.dirname, "..", ".."),
+      node: process.execPath,
       instance: findInstance(homes),
       expected,
       out: (text) => process.stdout.write(text),

@@ -7,6 +7,10 @@ import { messagesFor } from "./messages.ts";
 export interface CliContext {
   env: Record<string, string | undefined>;
   version: string;
+  /** Folder of this installation. */
+  root: string;
+  /** The program that runs this. */
+  node: string;
   /** The platform that was started on this machine, or null. */
   instance: Instance | null;
   /** What a platform started from this environment would be like. */
@@ -34,6 +38,12 @@ export async function main(argv: readonly string[], context: CliContext): Promis
       const report = await statusReport(context.instance, token, messages);
       context.out(report.text);
       return report.isUp ? 0 : 1;
+    }
+    case "service": {
+      const { systemdUnit } = await import("./service.ts");
+      const { home } = context.instance ?? context.expected;
+      context.out(systemdUnit({ root: context.root, node: context.node, home, env: context.env }));
+      return 0;
     }
     case "version":
     case "--version":

@@ -91,6 +91,7 @@ const english: Messages = {
 
   env       print the lines that point the heroku command here: eval "$(npx zarpa env)"
   status    say what runs; exit code 0 when the platform does
+  service   print a systemd unit that starts Zarpa with the machine: npx zarpa service > /etc/systemd/system/zarpa.service
   version   print Zarpa's version
   help      print this
 `,
@@ -159,6 +160,7 @@ const spanish: Messages = {
 
   env       imprime las líneas que dirigen el comando heroku hacia aquí: eval "$(npx zarpa env)"
   status    dice qué está en marcha; código de salida 0 si la plataforma lo está
+  service   imprime una unidad de systemd que arranca Zarpa con la máquina: npx zarpa service > /etc/systemd/system/zarpa.service
   version   imprime la versión de Zarpa
   help      imprime esto
 `,

@@ -97,6 +97,12 @@ export class User {
     await this.commit(folder, `Edit ${file}`);
   }
 
+  /** Adds a file to the working copy of that name and commits it. */
+  async addFile(copy: string, file: string, text: string): Promise<void> {
+    await writeFile(join(this.home, copy, file), text);
+    await this.commit(join(this.home, copy), `Add ${file}`);
+  }
+
   /** `git push heroku main`; any exit code. */
   async push(folder: string, ...args: string[]): Promise<Outcome> {
     return await this.run(["git", "push", ...args, "heroku", "main"], { cwd: folder });
