@@ -115,7 +115,13 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       trustedOrigins: [platform.addresses.origin],
     });
     const git = createGitHandler({
-      platform: gitPlatform(platform, { outputs, buildOutputPath, releaseOutputPath }),
+      platform: gitPlatform(platform, {
+        expectBuild: (build) => builder.expect(build),
+        journal,
+        outputs,
+        buildOutputPath,
+        releaseOutputPath,
+      }),
       repositoriesFolder: paths.repositories,
       buildsFolder: paths.builds,
       clock,
@@ -130,7 +136,6 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       buildOutputPath,
       releaseOutputPath,
       build: async (order, write, signal) => await builder.build(order, write, signal),
-      reconciled: async (appId) => await runtime.reconciled(appId),
       reconciled: async (appId) => await runtime.reconciled(appId),
       runRelease: async (phase) => await runtime.runRelease(phase),
     });

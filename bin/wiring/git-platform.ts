@@ -1,7 +1,9 @@
+import type { ExpectedBuild } from "../../src/builder/standby.ts";
 import type { GitPlatform } from "../../src/git/ports.ts";
+import type { Journal } from "../../src/kernel/journal.ts";
 import type { Outputs } from "../../src/kernel/output.ts";
 import { findApp } from "../../src/platform/access.ts";
-import { buildById, createBuild } from "../../src/platform/build.ts";
+import { buildById, createBuild, expectedBuild } from "../../src/platform/build.ts";
 import type { Platform } from "../../src/platform/context.ts";
 import { authenticateToken, identityOf } from "../../src/platform/identity.ts";
 import { releaseById } from "../../src/platform/release.ts";
@@ -9,15 +11,18 @@ import { releaseById } from "../../src/platform/release.ts";
 /** Authorizations that may only look at apps cannot push: https://devcenter.heroku.com/articles/oauth#scopes */
 const PUSH_SCOPES: ReadonlySet<string> = new Set(["global", "write", "write-protected"]);
 
-interface OutputFiles {
+interface Builds {
+  /** Makes the sandbox of a build that is probably coming. */
+  expectBuild(build: ExpectedBuild): void;
+  journal: Journal;
   outputs: Outputs;
   buildOutputPath(buildId: string): string;
   releaseOutputPath(releaseId: string): string;
 }
 
 /** What git asks of the platform, over the platform's own functions. */
-export function gitPlatform(platform: Platform, files: OutputFiles): GitPlatform {
-  const { outputs, buildOutputPath, releaseOutputPath } = files;
+export function gitPlatform(platform: Platform, builds: Builds): GitPlatform {
+  const { outputs, buildOutputPath, releaseOutputPath } = builds;
   return {
     authenticate: async (token) => {
       const identity = await authenticateToken(platform, token);
@@ -27,6 +32,11 @@ export function gitPlatform(platform: Platform, files: OutputFiles): GitPlatform
     openApp: async (name, accountId) => {
       const app = await findApp(platform, name, await identityOf(platform, accountId));
       return { id: app.id, name: app.name };
+    },
+    expectBuild: (appId) => {
+      expectedBuild(platform, appId)
+        .then((expected) => expected !== null && builds.expectBuild(expected))
+        .catch((error: unknown) => builds.journal.fault("build.expect", error, { app_id: appId }));
     },
     createBuild: async (push) => {
       const { email } = await identityOf(platform, push.accountId);

@@ -27,8 +27,8 @@ const ARCHIVE = /\.(tgz|tar\.gz|tar)$/i;
  * a Git repository (`#branch` at the end), or a tarball.
  */
 export function resolveBuildpack(choice: BuildpackChoice): BuildpackSource {
-  const own = OWN_BUILDPACKS.find(({ name }) => heroku(choice.url) === name || choice.name === name);
-  if (own !== undefined) return { kind: "own", folder: own.folder };
+  const own = ownBuildpack(choice);
+  if (own !== null) return { kind: "own", folder: own.folder };
   const missing = heroku(choice.url);
   if (missing !== null) {
     const known = OWN_BUILDPACKS.map(({ name }) => name).join(", ");
@@ -50,6 +50,11 @@ export function resolveBuildpack(choice: BuildpackChoice): BuildpackSource {
   }
   url.hash = "";
   return { kind: "git", url: url.href, branch, key };
+}
+
+/** Which of ours is meant; null: one of somebody else. */
+export function ownBuildpack(choice: BuildpackChoice): { name: string; folder: string } | null {
+  return OWN_BUILDPACKS.find(({ name }) => heroku(choice.url) === name || choice.name === name) ?? null;
 }
 
 /** `heroku/x` when a URL means one of Heroku's own buildpacks. */

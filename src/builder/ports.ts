@@ -34,7 +34,24 @@ export type BuildWriter = (text: string | Buffer) => void;
 export interface Sandbox {
   /** Whether commands see the stack's own root (`oci`) or the host's (`process`). */
   readonly isolated: boolean;
-  run(command: SandboxCommand): Promise<{ exitCode: number; reason: "exit" | "timeout" | "memory" | "aborted" }>;
+  run(command: SandboxCommand): Promise<SandboxEnding>;
+  /** Makes a place for a command that is not known yet; left out: that would save no time. */
+  stand?(place: SandboxPlace): Promise<SandboxStandby>;
+}
+
+export interface SandboxEnding {
+  exitCode: number;
+  reason: "exit" | "timeout" | "memory" | "aborted";
+}
+
+/** Where a command runs. */
+export type SandboxPlace = Pick<SandboxCommand, "id" | "stack" | "cwd" | "uid" | "mounts" | "memoryBytes">;
+
+/** One of the two methods is called, once. */
+export interface SandboxStandby {
+  run(command: Pick<SandboxCommand, "argv" | "env" | "timeoutMilliseconds" | "signal" | "onOutput">): Promise<SandboxEnding>;
+  /** No command has come. */
+  drop(): Promise<void>;
 }
 
 export interface SandboxCommand {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { chmod, chown, lchown, lstat, mkdir, open, readdir, rename, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { mustRun } from "../kernel/command.ts";
@@ -80,15 +80,27 @@ async function makeOwn(path: string): Promise<void> {
   await mkdir(path, { mode: 0o755 });
 }
 
-/** Takes the source over: the folder becomes BUILD_DIR and the app's property. Answers what `isIntact` knows it by. */
+/**
+ * Takes the source over: the folder becomes BUILD_DIR and the app's property; or its entries do, where an empty BUILD_DIR is mounted
+ * already. Answers what `isIntact` knows it by.
+ */
 export async function adoptSource(source: string, workspace: Workspace, uid: number): Promise<number> {
   if (!(await lstat(source)).isDirectory()) throw new Error(`the source ${source} is not a folder`);
-  await rename(source, workspace.build);
+  if (existsSync(workspace.build)) await moveEntries(source, workspace.build);
+  else await rename(source, workspace.build);
   // The folder that the source was handed over in; no matter when there is something else in it.
   await rmdir(dirname(source)).catch(() => {});
   await chmod(workspace.build, 0o755);
   if (process.getuid?.() === 0) await ownTree(workspace.build, uid);
   return (await lstat(workspace.build)).ino;
+}
+
+async function moveEntries(from: string, to: string): Promise<void> {
+  // Names are bytes: not all of them are text.
+  for (const name of await readdir(from, { encoding: "buffer" })) {
+    await rename(Buffer.concat([Buffer.from(`${from}/`), name]), Buffer.concat([Buffer.from(`${to}/`), name]));
+  }
+  await rmdir(from);
 }
 
 /** Whether BUILD_DIR is still the folder that was adopted: a build may move it, and put a link to anywhere in its place. */

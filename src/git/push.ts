@@ -46,6 +46,7 @@ export async function receivePush(receiver: Receiver, push: Push): Promise<void>
     response.writeHead(200, RESULT_HEADERS).end();
     return;
   }
+  if (deployCommand(order.commands) !== null) receiver.platform.expectBuild?.(push.app.id);
   receiver.repositories.pushBegins(push.app.id);
   try {
     const repository = await receiver.repositories.open(push.app.id);

@@ -107,6 +107,16 @@ export async function createBuild(ctx: Platform, appId: string, actor: Actor, or
   });
 }
 
+/** What is known of an app's next build before there is one; null when the app is gone. */
+export async function expectedBuild(ctx: Platform, appId: string): Promise<Pick<BuildOrder, "stack" | "app"> | null> {
+  const app = await ctx.db
+    .selectFrom("apps")
+    .select(["id", "name", "number", "build_stack"])
+    .where("id", "=", appId)
+    .executeTakeFirst();
+  return app === undefined ? null : { app: { id: app.id, name: app.name, uid: appUid(app.number) }, stack: app.build_stack };
+}
+
 /** What to build, for the builder; null when the build has ended meanwhile (cancelled) or its app is gone. */
 export async function buildOrder(ctx: Platform, buildId: string): Promise<BuildOrder | null> {
   const build = await ctx.db

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { systemClock } from "../kernel/clock.ts";
 import type { Driver, DynoSpec, StartedDyno } from "./ports.ts";
-import type { BuildCommand, BuildSandbox } from "./sandbox.ts";
+import type { BuildSandbox } from "./sandbox.ts";
 
 export type TestedDriver = Driver & { readonly sandbox: BuildSandbox; stopAll(): Promise<void> };
 
@@ -143,7 +143,6 @@ export function describeDriver(bench: DriverBench, more: (trial: Trial) => void 
     describeLife(trial);
     describeRemains(trial);
     describeAttached(trial);
-    describeSandbox(trial);
     more(trial);
   });
 }
@@ -332,59 +331,4 @@ function describeAttached(trial: Trial): void {
     }
     assert.deepEqual(await readdir(join(trial.folder, "dynos/live")), []);
   });
-}
-
-function describeSandbox(trial: Trial): void {
-  const build = async (argv: string[], more: Partial<BuildCommand> = {}) => {
-    let output = "";
-    const ending = await trial.driver.sandbox.run({
-      id: randomUUID(),
-      stack: "heroku-24",
-      argv,
-      env: { PATH: "/usr/bin:/bin", WORD: "x y" },
-      cwd: "/",
-      uid: trial.uid,
-      mounts: [],
-      memoryBytes: 256 * 1024 * 1024,
-      timeoutMilliseconds: 60_000,
-      signal: new AbortController().signal,
-      onOutput: (chunk) => (output += chunk.toString()),
-      ...more,
-    });
-    return { ...ending, output };
-  };
-
-  test("a build's command runs in its folders and streams one output", async () => {
-    const host = join(trial.folder, "build");
-    await mkdir(host);
-    if (process.getuid?.() === 0) await chown(host, trial.uid, trial.uid);
-    const result = await build(["bash", "-c", 'echo "$WORD"; pwd >&2; echo made > made; echo "$DIR"; exit 3'], {
-      cwd: "/tmp/build",
-      env: { PATH: "/usr/bin:/bin", WORD: "x y", DIR: "/tmp/build" },
-      mounts: [{ host, inside: "/tmp/build", writable: true }],
-    });
-    const seen = trial.driver.sandbox.isolated ? "/tmp/build" : host;
-    assert.deepEqual(result, { exitCode: 3, reason: "exit", output: `x y\n${seen}\n${seen}\n` });
-    assert.equal(await readFile(join(host, "made"), "utf8"), "made\n");
-  });
-
-  test("a build's command is ended by its time and by its signal", async () => {
-    const late = await build(["sh", "-c", "sleep 300 & sleep 300"], { timeoutMilliseconds: 700 });
-    assert.deepEqual([late.reason, late.exitCode], ["timeout", 137]);
-    const abort = new AbortController();
-    const aborted = await build(["sh", "-c", "echo begun; sleep 300"], { signal: abort.signal, onOutput: () => abort.abort() });
-    assert.equal(aborted.reason, "aborted");
-    const before = await build(["true"], { signal: abort.signal });
-    assert.equal(before.reason, "aborted");
-    await until(async () => (await readdir(join(trial.folder, "dynos/live"))).length === 0);
-  });
-
-  test(
-    "a build's command that wants too much memory is told apart",
-    { skip: process.getuid?.() !== 0 && "needs control groups" },
-    async () => {
-      const result = await build(["python3", "-c", "x = bytearray(400 * 1024 * 1024); print(len(x))"]);
-      assert.equal(result.reason, "memory");
-    },
-  );
 }

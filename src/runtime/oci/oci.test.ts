@@ -3,6 +3,7 @@ import { streamJournal } from "../../kernel/journal.ts";
 import { hostCertificates, testStack } from "../../../test/support/stack.ts";
 import { describeDriver } from "../driver-cases.ts";
 import { describeMemory } from "../memory-cases.ts";
+import { describeSandbox } from "../sandbox-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
 import { createOciDriver } from "./driver.ts";
 import { describeIsolation } from "./isolation-cases.ts";
@@ -27,6 +28,7 @@ if ("missing" in stack) {
         }),
     },
     (trial) => {
+      describeSandbox(trial);
       describeSleep(trial);
       describeMemory(trial);
       describeIsolation(trial, stack.root);

@@ -7,6 +7,7 @@ import { runCommand } from "../../kernel/command.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { describeDriver } from "../driver-cases.ts";
 import { describeMemory } from "../memory-cases.ts";
+import { describeSandbox } from "../sandbox-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
 import { createProcessDriver } from "./driver.ts";
 import { translatePaths } from "./sandbox.ts";
@@ -19,6 +20,7 @@ describeDriver(
     open: async (dynosFolder) => await createProcessDriver({ dynosFolder, journal, clock: systemClock }),
   },
   (trial) => {
+    describeSandbox(trial);
     describeSleep(trial);
     describeMemory(trial);
   },

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { DynoNote } from "../dyno-folders.ts";
-import { type BuildCommand, type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, superviseBuild } from "../sandbox.ts";
+import { type BuildCommand, type BuildSandbox, BUILD_PROCESSES, ONE_STREAM, startHelper, superviseBuild } from "../sandbox.ts";
 import { HELPER_ENV, type Host } from "./host.ts";
 
 /** Builds as the app's user on the host itself: paths of the sandbox are translated, everything else is the host's. */
@@ -15,10 +15,9 @@ export function createSandbox(host: Host): BuildSandbox {
         await host.folders.write(buildNote(id));
         const limits = { memoryBytes: command.memoryBytes, cpuShare: 1, maxProcesses: BUILD_PROCESSES };
         const begin = await host.beginArgv(id, { env, cwd, uid: command.uid, argv: [...ONE_STREAM, ...argv] });
-        const ending = await superviseBuild(host.joinArgv(await host.group(id, limits), begin), {
+        const helper = startHelper(host.joinArgv(await host.group(id, limits), begin), { env: HELPER_ENV, stdin: "ignore" });
+        const ending = await superviseBuild(helper, {
           command,
-          env: HELPER_ENV,
-          cwd: "/",
           clock: host.options.clock,
           kill: async () => await host.kill(id),
         });
