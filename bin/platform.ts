@@ -32,6 +32,7 @@ import type { Boot, RunningPlatform } from "./setup/boot.ts";
 import { privateCluster } from "./setup/database.ts";
 import { deployJobs } from "./wiring/deploy-jobs.ts";
 import { removeDestroyedApp } from "./wiring/destroyed-app.ts";
+import { Figures } from "./wiring/figures.ts";
 import { gitPlatform } from "./wiring/git-platform.ts";
 import { listen } from "./wiring/server.ts";
 import { storeSlug } from "./wiring/slug-upload.ts";
@@ -62,10 +63,23 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     const router = await openRouter(boot);
     ending.defer(async () => await router.detach());
     const driver = await openDriver(boot);
+    const figures = new Figures({
+      platform,
+      logplex,
+      usage: async (dynoId) => await driver.usage(dynoId),
+      clock,
+      journal,
+    });
+    figures.start();
+    ending.defer(async () => await figures.stop());
     const runtime = createRuntime({
       driver,
       store: formationStore(platform, paths.slugs),
-      log: logplex,
+      log: {
+        say: (line) => figures.say(line),
+        follow: (output) => logplex.follow(output),
+        finish: async (dynoId) => await logplex.finish(dynoId),
+      },
       routes: router,
       clock,
       journal,
@@ -85,6 +99,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       onRequests: async (requests) => {
         for (const { appId, at, failed } of requests) runtime.requestServed(appId, at, failed);
         await logplex.emitMany(requests.map((line) => ({ ...line, source: "heroku", process: "router" })));
+        figures.requests(requests);
       },
       reopenLogs: () => router.reopenLogs(),
     });
@@ -172,6 +187,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       ports: {
         logs: logplex,
         drains,
+        exposeFigures: async () => await figures.expose(drains),
         outputs,
         buildOutputPath,
         releaseOutputPath,

@@ -5,6 +5,8 @@ import type { Outputs } from "../kernel/output.ts";
 export interface ApiPorts {
   logs: LogReader;
   drains: DrainObserver;
+  /** Every app's figures in Prometheus' text format. */
+  exposeFigures(): Promise<string>;
   outputs: Outputs;
   /** Output file of a build or of a release phase. */
   buildOutputPath(buildId: string): string;

@@ -20,6 +20,7 @@ import { registerFormationRoutes } from "./routes/formation.ts";
 import { registerKeyRoutes } from "./routes/key.ts";
 import { registerLogSessionRoutes } from "./routes/log-session.ts";
 import { registerLoginRoutes } from "./routes/login.ts";
+import { registerMetricRoutes } from "./routes/metric.ts";
 import { registerPipelineRoutes } from "./routes/pipeline.ts";
 import { registerPlaceRoutes } from "./routes/place.ts";
 import { registerReleaseRoutes } from "./routes/release.ts";
@@ -57,6 +58,7 @@ export function registerRoutes(app: Api, deps: ApiDeps, limiter: RateLimiter): v
   registerPipelineRoutes(app, deps);
   registerTeamRoutes(app, deps);
   registerDrainRoutes(app, deps);
+  registerMetricRoutes(app, deps);
   registerCertificateRoutes(app, deps);
   registerBillingRoutes(app, deps);
 }

@@ -153,6 +153,7 @@ function quietPorts(): ApiPorts {
       read: async function* () {},
     },
     drains: { refusalOf: async () => null, status: () => null },
+    exposeFigures: async () => "",
     outputs: new Outputs(),
     buildOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,
     releaseOutputPath: (id) => `${tmpdir()}/zarpa-no-output-${id}`,

@@ -12,7 +12,7 @@ import {
 } from "../../platform/log-drain.ts";
 import { invalid } from "../../platform/refusals.ts";
 import { sendList } from "../list.ts";
-import { type AbsentRoute, always, emptyList, never, refused, registerAbsent } from "../absent.ts";
+import { type AbsentRoute, emptyList, never, refused, registerAbsent } from "../absent.ts";
 import type { Api, ApiDeps } from "../api.ts";
 
 /** A drain that the log plane has not taken up yet. */
@@ -35,20 +35,16 @@ const WEBHOOKS: readonly AbsentRoute[] = [
   never("/apps/:app/webhook-events/:event", "webhook_event"),
 ];
 
-const METRICS: readonly AbsentRoute[] = [
+const MONITORS: readonly AbsentRoute[] = [
   emptyList("/apps/:app/formation/:type/monitors"),
   refused("POST", "/apps/:app/formation/:type/monitors", `Autoscaling and alerts ${NOT_YET} Scale with ps:scale.`),
   never("/apps/:app/formation/:type/monitors/:monitor", "monitor"),
-  always("/apps/:app/formation/:type/metrics/errors", { data: {} }),
-  always("/apps/:app/router-metrics/errors", { data: {} }),
-  always("/apps/:app/router-metrics/latency", { data: {} }),
-  always("/apps/:app/router-metrics/status", { data: {} }),
 ];
 
 const Params = Type.Object({ ...AppParams.properties, drain: Type.String({ description: "URL, token or id of the drain." }) });
 const Query = Type.Object({ extended: Type.Optional(Type.String({ description: "true: how it goes with each drain, too." })) });
 
-/** What leaves an app for elsewhere: log drains (`heroku drains`); telemetry drains, webhooks and metrics are to come. */
+/** What leaves an app for elsewhere: log drains (`heroku drains`); telemetry drains, webhooks and alerts are to come. */
 export function registerDrainRoutes(app: Api, deps: ApiDeps): void {
   const { platform, ports } = deps;
   const tags = ["log-drain"];
@@ -91,5 +87,5 @@ export function registerDrainRoutes(app: Api, deps: ApiDeps): void {
   });
   registerAbsent(app, deps, "telemetry-drain", TELEMETRY);
   registerAbsent(app, deps, "app-webhook", WEBHOOKS);
-  registerAbsent(app, deps, "metric", METRICS);
+  registerAbsent(app, deps, "monitor", MONITORS);
 }

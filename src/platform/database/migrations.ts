@@ -102,6 +102,15 @@ create index on log_drains (app_id);
 /** What a release's switch from the one before has cost. */
 const RELEASE_SWITCH = "alter table releases add column switch jsonb";
 
+/** Requests, codes, response times and measured values, by minute, ten minutes and hour: rows are written again and again while they are young. */
+const FIGURES = `
+create table figures (
+  app_id uuid not null references apps on delete cascade, step integer not null, at timestamptz not null, process text not null,
+  counters jsonb not null, latency jsonb not null, gauges jsonb not null, primary key (app_id, step, at, process))
+  with (fillfactor = 70);
+create index on figures (step, at);
+`;
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -127,6 +136,11 @@ export const migrations: Record<string, Migration> = {
   "0005_release_switch": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(RELEASE_SWITCH).execute(db);
+    },
+  },
+  "0006_figures": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(FIGURES).execute(db);
     },
   },
 };

@@ -241,6 +241,19 @@ export interface LogDrains {
   updated_at: Stamp;
 }
 
+export interface Figures {
+  app_id: string;
+  /** Seconds. */
+  step: number;
+  /** Beginning of the step. */
+  at: Stamp;
+  /** `web.1`; `router` for requests that no dyno has seen. */
+  process: string;
+  counters: Json<Record<string, number>>;
+  latency: Json<Record<string, number>>;
+  gauges: Json<Record<string, [number, number, number]>>;
+}
+
 export interface Tables {
   accounts: Accounts;
   authorizations: Authorizations;
@@ -258,4 +271,5 @@ export interface Tables {
   dynos: Dynos;
   sleeps: Sleeps;
   log_drains: LogDrains;
+  figures: Figures;
 }
