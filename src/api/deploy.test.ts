@@ -266,6 +266,7 @@ describe("log sessions", () => {
         yield { id: 7, text: "2026-01-01T00:00:00.000000+00:00 app[web.1]: hello" };
         yield { id: 8, text: "two\nlines" };
       },
+      search: async () => [],
     };
     await using world = await setUp({ logs });
     const { api, user } = world;

@@ -38,4 +38,16 @@ export interface LogReader {
     filter: { source: string | null; process: string | null },
     options: { lines: number; tail: boolean; afterId: number | null; signal: AbortSignal },
   ): AsyncIterable<{ id: number; text: string }>;
+  /** The newest `limit` lines of the stored log that match all that is not null, oldest first. */
+  search(
+    appId: string,
+    wanted: {
+      filter: { source: string | null; process: string | null };
+      from: Date | null;
+      to: Date | null;
+      query: string | null;
+      beforeId: number | null;
+      limit: number;
+    },
+  ): Promise<{ id: number; text: string; stamp: string; source: string; process: string; message: string }[]>;
 }

@@ -18,6 +18,7 @@ import { registerDynoRoutes } from "./routes/dyno.ts";
 import { registerFeatureRoutes } from "./routes/feature.ts";
 import { registerFormationRoutes } from "./routes/formation.ts";
 import { registerKeyRoutes } from "./routes/key.ts";
+import { registerLogLineRoutes } from "./routes/log-line.ts";
 import { registerLogSessionRoutes } from "./routes/log-session.ts";
 import { registerLoginRoutes } from "./routes/login.ts";
 import { registerMetricRoutes } from "./routes/metric.ts";
@@ -53,6 +54,7 @@ export function registerRoutes(app: Api, deps: ApiDeps, limiter: RateLimiter): v
   registerDynoRoutes(app, deps);
   registerDynoSizeRoutes(app, deps);
   registerLogSessionRoutes(app, deps);
+  registerLogLineRoutes(app, deps);
   registerStreamRoutes(app, deps);
   registerAddonRoutes(app, deps);
   registerPipelineRoutes(app, deps);

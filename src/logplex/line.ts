@@ -18,6 +18,26 @@ export function textOf(stamp: string, origin: string, message: string): string {
   return `${stamp} ${origin}: ${message}`;
 }
 
+export interface LineParts {
+  stamp: string;
+  source: string;
+  process: string;
+  message: string;
+}
+
+/** The parts of what `textOf` has made. */
+export function partsOf(text: string): LineParts {
+  const space = text.indexOf(" ");
+  const bracket = text.indexOf("[", space);
+  const end = text.indexOf("]: ", bracket);
+  return {
+    stamp: text.slice(0, space),
+    source: text.slice(space + 1, bracket),
+    process: text.slice(bracket + 1, end),
+    message: text.slice(end + 3),
+  };
+}
+
 /** The texts of a line: one for each line break in its message, and for each 10,000 bytes of it. */
 export function textsOf(line: LogLine): string[] {
   const stamp = stampOf(line.at);

@@ -222,6 +222,44 @@ test("a dyno that floods loses its oldest lines, counted, and gives its disk spa
   await logplex.close();
 });
 
+test("the stored log is searched by time, source, process and text, page by page", async () => {
+  const { start, appId } = await plexes();
+  const logplex = start();
+  const minute = (index: number): Date => new Date(Date.UTC(2026, 0, 1, 0, index));
+  for (let index = 0; index < 60; index += 1) {
+    const message = index % 3 === 0 ? `Pedido ${index} ${"x".repeat(40_000 / 4)}` : `order ${index}`;
+    logplex.emit(appId, { at: minute(index), source: index % 2 === 0 ? "app" : "heroku", process: `web.${index % 2}`, message });
+    await logplex.settled(appId);
+  }
+  const nothing = { filter: everything, from: null, to: null, query: null, beforeId: null, limit: 1_000 };
+  const search = async (wanted: object): Promise<string[]> =>
+    (await logplex.search(appId, { ...nothing, ...wanted })).map(({ message }) => message.slice(0, 9));
+  assert.deepEqual(await search({ query: "ORDER 5" }), [
+    "order 5",
+    "order 50",
+    "order 52",
+    "order 53",
+    "order 55",
+    "order 56",
+    "order 58",
+    "order 59",
+  ]);
+  assert.deepEqual(await search({ from: minute(4), to: minute(6) }), ["order 4", "order 5"]);
+  assert.deepEqual(await search({ query: "order", filter: { source: "app", process: "web.0" }, limit: 2 }), [
+    "order 56",
+    "order 58",
+  ]);
+  const [last] = await logplex.search(appId, { ...nothing, query: "order", limit: 1 });
+  assert.deepEqual(
+    [last?.message, last?.stamp, last?.source, last?.process],
+    ["order 59", "2026-01-01T00:59:00.000000+00:00", "heroku", "web.1"],
+  );
+  assert.deepEqual(await search({ query: "order", limit: 1, beforeId: last?.id }), ["order 58"]);
+  // The process's name is no part of the message.
+  assert.deepEqual(await search({ query: "web.0" }), []);
+  await logplex.close();
+});
+
 test("remove deletes an app's log for good", async () => {
   const { start, appId, output } = await plexes();
   const logplex = start();

@@ -5,8 +5,9 @@ import type { Journal } from "../kernel/journal.ts";
 import { Feed } from "./feed.ts";
 import { Follower, INTAKE_LIMITS, type IntakeLimits, type Output, readBuffer } from "./follower.ts";
 import { textsOf } from "./line.ts";
-import type { LogFilter, LogLine } from "./ports.ts";
+import type { FoundLine, LogFilter, LogLine, LogSearch } from "./ports.ts";
 import { type ReadOptions, readLog } from "./read.ts";
+import { searchLog } from "./search.ts";
 import type { StoredLine } from "./segment.ts";
 import { AppLog } from "./store.ts";
 import { FileWatch } from "./watch.ts";
@@ -99,6 +100,11 @@ export class Logplex {
   /** What a log session shows; see `readLog`. */
   read(appId: string, filter: LogFilter, options: ReadOptions): AsyncGenerator<StoredLine> {
     return readLog(this.#log(appId), filter, options, this.#clock);
+  }
+
+  /** The newest lines of the stored log that match, oldest first; see `searchLog`. */
+  async search(appId: string, wanted: LogSearch): Promise<FoundLine[]> {
+    return await searchLog(this.#log(appId), wanted);
   }
 
   /** For a drain: the app's log behind the line `afterId`; null: what comes from now on. */

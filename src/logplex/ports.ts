@@ -15,6 +15,32 @@ export interface LogFilter {
   process: string | null;
 }
 
+/** What is looked for in an app's stored log. */
+export interface LogSearch {
+  filter: LogFilter;
+  /** From this time on, and before that one. */
+  from: Date | null;
+  to: Date | null;
+  /** Text that the message holds, in whatever case. */
+  query: string | null;
+  /** Only lines with smaller ids: what a former search has not shown. */
+  beforeId: number | null;
+  /** The newest so many. */
+  limit: number;
+}
+
+/** A line that was found. */
+export interface FoundLine {
+  id: number;
+  /** As `heroku logs` prints it. */
+  text: string;
+  /** RFC 3339 with microseconds, UTC. */
+  stamp: string;
+  source: string;
+  process: string;
+  message: string;
+}
+
 /** A log drain of an app: https://devcenter.heroku.com/articles/log-drains */
 export interface DrainRecord {
   id: string;

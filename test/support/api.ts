@@ -151,6 +151,7 @@ function quietPorts(): ApiPorts {
   return {
     logs: {
       read: async function* () {},
+      search: async () => [],
     },
     drains: { refusalOf: async () => null, status: () => null },
     exposeFigures: async () => "",

@@ -181,7 +181,7 @@ export class User {
     }
   }
 
-  /** A request to the Platform API with this user's token. */
+  /** A request to the Platform API with this user's token; an answer that is no JSON is a text. */
   async api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> {
     const netrc = await readFile(join(this.home, ".netrc"), "utf8");
     const [, token = ""] = /password (\S+)/.exec(netrc) ?? [];
@@ -194,7 +194,8 @@ export class User {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: await response.json() };
+    const isJson = response.headers.get("content-type")?.includes("json") === true;
+    return { status: response.status, body: await (isJson ? response.json() : response.text()) };
   }
 
   async leave(): Promise<void> {
