@@ -58,15 +58,16 @@ export class WorkingCopy {
 /** An app on a platform, a token of its owner, and the URL that git pushes to, with that token in it. */
 export async function createApp(platform: TestPlatform, name: string): Promise<{ remote: string; token: string }> {
   const credentials = Buffer.from(`${ADMIN.email}:${ADMIN.password}`).toString("base64");
-  const { access_token } = (await post(platform, "/oauth/authorizations", `Basic ${credentials}`, { scope: ["global"] })) as {
+  const { access_token } = (await ask(platform, "/oauth/authorizations", `Basic ${credentials}`, { scope: ["global"] })) as {
     access_token: { token: string };
   };
-  await post(platform, "/apps", `Bearer ${access_token.token}`, { name });
+  await ask(platform, "/apps", `Bearer ${access_token.token}`, { name });
   const { token } = access_token;
   return { token, remote: `https://bench:${token}@localhost:${platform.tlsPort}/${name}.git` };
 }
 
-async function post(platform: TestPlatform, path: string, authorization: string, body: unknown): Promise<unknown> {
+/** A POST to the Platform API. */
+export async function ask(platform: TestPlatform, path: string, authorization: string, body: unknown): Promise<unknown> {
   const response = await fetch(platform.origin + path, {
     method: "POST",
     headers: { accept: "application/vnd.heroku+json; version=3", "content-type": "application/json", authorization },

@@ -6,6 +6,7 @@ import { installCommand, installPackages, missingPackages } from "../bin/setup/p
 import { benchDeploy } from "./deploy.ts";
 import { benchDynoStart } from "./dyno-start.ts";
 import { type Figure, isOver, type Report, table } from "./figure.ts";
+import { benchLogs } from "./logs.ts";
 import { benchMemory } from "./memory.ts";
 import { benchRouter } from "./router.ts";
 import { benchStart } from "./start.ts";
@@ -17,6 +18,7 @@ const BENCHES: Record<string, (place: WorkPlace) => Promise<Report>> = {
   "dyno-start": benchDynoStart,
   deploy: benchDeploy,
   router: benchRouter,
+  logs: benchLogs,
   memory: benchMemory,
   wake: benchWake,
 };
