@@ -9,6 +9,7 @@ const ROOT = "/sys/fs/cgroup";
 /** cgroup v1: one tree for each controller. These are the ones that limit, and the one that systemd counts by. */
 const V1_CONTROLLERS = ["pids", "memory", "cpu", "cpuacct", "freezer", "systemd", "unified"];
 const STANDARD_SHARES = 1024;
+const PERIOD_MICROSECONDS = 100_000;
 const KILL_ROUND_MILLISECONDS = 10;
 const KILL_ROUNDS = 500;
 const FREEZE_ROUND_MILLISECONDS = 2;
@@ -75,6 +76,18 @@ export class Cgroups {
     if (this.version === 2) await set("cpu", "cpu.weight", Math.max(1, Math.min(10_000, Math.round(100 * limits.cpuShare))));
     else await set("cpu", "cpu.shares", Math.max(2, Math.round(STANDARD_SHARES * limits.cpuShare)));
     return files;
+  }
+
+  /** Lets the processes of a group have at most this part of one processor, where the kernel can hold them to it. */
+  async limitProcessor(name: string, part: number): Promise<void> {
+    const quota = Math.round(PERIOD_MICROSECONDS * part);
+    if (this.version === 2) {
+      await writeFile(join(this.#root, this.slice, name, "cpu.max"), `${quota} ${PERIOD_MICROSECONDS}`).catch(() => {});
+      return;
+    }
+    const folder = join(this.#root, "cpu", this.slice, name);
+    await writeFile(join(folder, "cpu.cfs_period_us"), String(PERIOD_MICROSECONDS)).catch(() => {});
+    await writeFile(join(folder, "cpu.cfs_quota_us"), String(quota)).catch(() => {});
   }
 
   /** Ids of the processes in the group; empty when it does not exist. */

@@ -8,7 +8,7 @@ import type { Lease } from "../network/network.ts";
 import type { DynoLimits } from "../ports.ts";
 import { beginContainer } from "./begin.ts";
 import { describeContainer } from "./describe.ts";
-import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine, MONITORS } from "./machine.ts";
+import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
 import { mountPointKind, writeRoot } from "./root.ts";
 
 export interface ContainerPlan {
@@ -41,6 +41,9 @@ export interface PreparedContainer {
 const CREATE_TIMEOUT_MILLISECONDS = 30_000;
 /** A dyno's unread output file is begun anew at this size: a flood fills no disk. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** Of one processor. Ordinary output takes a thousandth. */
+const MONITOR_PROCESSOR_PART = 0.25;
 
 /** Writes everything a container needs below `<dynos>/live/<id>`. */
 export async function prepareContainer(machine: Machine, plan: ContainerPlan): Promise<PreparedContainer> {
@@ -115,10 +118,32 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
   await machine.folders.write(note);
   await beginContainer(machine, id, pid);
   // The kernel takes its time to move a process, and nobody waits for it.
-  machine.cgroups
-    .join(MONITORS, monitorPid)
-    .catch((error: unknown) => machine.options.journal.fault("oci.monitor", error, { id }));
+  holdMonitor(machine, id, monitorPid).catch((error: unknown) => machine.options.journal.fault("oci.monitor", error, { id }));
   return note;
+}
+
+/**
+ * A dyno's output passes through its monitor, which works on the platform's account. It gets a small part of a processor, enough for
+ * tens of megabytes a second: a dyno that writes faster fills its pipe and waits, and slows nobody but itself, whether the control plane
+ * lives or not.
+ */
+async function holdMonitor({ cgroups }: Machine, id: string, pid: number): Promise<void> {
+  const group = monitorGroup(id);
+  try {
+    await cgroups.create(group);
+    await cgroups.limitProcessor(group, MONITOR_PROCESSOR_PART);
+    await cgroups.join(group, pid);
+  } catch (error) {
+    if (markProcess(pid) !== null) throw error;
+  } finally {
+    // The dyno has ended meanwhile, and with it its monitor: nobody else removes the group.
+    if (markProcess(pid) === null) await cgroups.remove(group);
+  }
+}
+
+/** Control group of a dyno's monitor: it leaves the one that the control plane was started in, and may end with. */
+function monitorGroup(id: string): string {
+  return `${id}-monitor`;
 }
 
 /** conmon detaches before the container exists; it tells the first process's id, or what went wrong, on the sync pipe. */
@@ -190,6 +215,7 @@ export async function destroyContainer(machine: Machine, id: string): Promise<vo
   // The monitor writes the exit file last: removing that before would leave one behind.
   if (note?.monitor) await awaitEnd(note.monitor, machine.options.clock);
   await cgroups.remove(id);
+  await cgroups.remove(monitorGroup(id));
   await rm(`${machine.options.dynosFolder}/sockets/${id}`, { recursive: true, force: true });
   await folders.remove(id);
   const index = note?.index ?? null;

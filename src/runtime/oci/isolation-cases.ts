@@ -6,7 +6,11 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runCommand } from "../../kernel/command.ts";
+import { systemClock } from "../../kernel/clock.ts";
+import { Cgroups } from "../cgroup.ts";
 import { type Trial, until } from "../driver-cases.ts";
+import { usageOf } from "../host-process.ts";
+import { installationTag } from "../network/subnet.ts";
 import type { BuildCommand } from "../sandbox.ts";
 
 const NEIGHBOUR_UID = 204_322;
@@ -26,6 +30,24 @@ export function describeIsolation(trial: Trial, stackRoot: string): void {
     assert.ok(Number(processes) < 10, output);
     assert.doesNotMatch(rest.join("\n"), /mine/);
     assert.match(output, /No such file or directory/);
+  });
+
+  test("a dyno that writes as fast as it can slows itself: its monitor takes a quarter of a processor at most", async () => {
+    const { dynoId } = await trial.start("yes 0123456789012345678901234567890123456789012345678901234567890123456789");
+    const folder = join(trial.folder, "dynos");
+    const cgroups = new Cgroups(`zarpa-${installationTag(folder)}`, systemClock);
+    const group = `${dynoId}-monitor`;
+    await until(async () => (await cgroups.processes(group)).length === 1);
+    const [pid = 0] = await cgroups.processes(group);
+    const used = async (): Promise<number> => (await usageOf([pid]))?.cpuMilliseconds ?? 0;
+    const [from, before] = [performance.now(), await used()];
+    await systemClock.sleep(1_500);
+    const part = ((await used()) - before) / (performance.now() - from);
+    assert.ok(part < 0.4, `${part.toFixed(2)} of a processor`);
+    await trial.driver.signal(dynoId, "SIGKILL");
+    await trial.exit(dynoId);
+    await trial.driver.remove(dynoId);
+    assert.deepEqual(await cgroups.processes(group), []);
   });
 
   test("a dyno cannot change the stack, and gains no right", async () => {

@@ -51,8 +51,8 @@ const ENTER = fileURLToPath(new URL("enter.sh", import.meta.url));
 const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const NEEDED_PROGRAMS = ["conmon", "ip", "nft", "nsenter", "unshare", "mount"];
 
-/** Control group of the dynos' monitors: they leave the one that the control plane was started in, and may end with. */
-export const MONITORS = "monitors";
+/** A control group without limits: that it can be made tells that this host has control groups. */
+const MONITORS = "monitors";
 
 /** The environment of the helpers around a container: nothing of the control plane's. */
 export const HELPER_ENV = { PATH: SEARCH_PATH.join(delimiter) };
