@@ -55,7 +55,8 @@ async function runBuild(deps: DeployJobs, buildId: string, signal: AbortSignal):
   const { platform, outputs } = deps;
   const path = deps.buildOutputPath(buildId);
   const order = await buildOrder(platform, buildId);
-  if (order === null) return;
+  // Cancelled while it waited, or its app is gone: somebody may follow its output all the same.
+  if (order === null) return await outputs.end(path);
   await outputs.begin(path);
   const write: BuildWriter = (text) => void outputs.write(path, text);
   try {

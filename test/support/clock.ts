@@ -49,14 +49,6 @@ export function manualClock(start = new Date("2026-01-01T00:00:00Z")): ManualClo
   };
 }
 
-/** Turns the hands on until `promise` settles, however much real work lies between its waits. */
-export async function turnUntil<Result>(clock: ManualClock, promise: Promise<Result>, stepMilliseconds = 100): Promise<Result> {
-  const state = { isSettled: false };
-  const done = promise.finally(() => (state.isSettled = true));
-  while (!state.isSettled) await clock.advance(stepMilliseconds);
-  return await done;
-}
-
 /** Lets promise chains that are ready run to their next real wait. */
 async function settle(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));

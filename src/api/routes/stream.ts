@@ -14,10 +14,6 @@ import type { Api, ApiDeps } from "../api.ts";
 
 const OutputParams = Type.Object({ id: Type.String(), token: Type.String() });
 const SlugParams = Type.Object({ capability: Type.String() });
-
-/** A client asks for the output as soon as it has the address; the job that writes it starts some milliseconds later. */
-const START_PATIENCE_MS = 3_000;
-const START_POLL_MS = 25;
 /** https://devcenter.heroku.com/articles/limits#slug-size */
 const MAX_SLUG_BYTES = 500 * 1024 * 1024;
 
@@ -28,12 +24,11 @@ export function registerStreamRoutes(app: Api, { platform, ports }: ApiDeps): vo
   const output = { schema: { tags, params: OutputParams }, config };
 
   const sendOutput = async (reply: FastifyReply, path: string, isPending: boolean): Promise<FastifyReply> => {
-    const hasStarted = (): boolean => ports.outputs.isLive(path) || existsSync(path);
-    const patience = isPending ? START_PATIENCE_MS : 0;
-    for (let waited = 0; waited < patience && !hasStarted(); waited += START_POLL_MS) {
-      await platform.clock.sleep(START_POLL_MS);
+    if (!ports.outputs.isLive(path) && !existsSync(path)) {
+      if (!isPending) throw new Refusal("not_found", "There is no output.");
+      // Whatever waits for its turn has an output already, still empty: its follower waits with it.
+      await ports.outputs.begin(path);
     }
-    if (!hasStarted()) throw new Refusal("not_found", "The output has not started yet. Please try again in a moment.");
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
     return await reply
