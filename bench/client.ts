@@ -25,7 +25,7 @@ export class WorkingCopy {
     await writeFile(join(copy.#home, ".gitconfig"), "[user]\n\tname = Ana\n\temail = ana@example.test\n");
     await cp(FLASK, copy.folder, { recursive: true });
     await copy.git(["init", "--quiet", "--initial-branch=main"]);
-    await copy.#commit();
+    await copy.commit();
     return copy;
   }
 
@@ -41,7 +41,7 @@ export class WorkingCopy {
     const file = join(this.folder, "main.py");
     const text = `Hola, mundo ${name}.`;
     await writeFile(file, (await readFile(file, "utf8")).replace(GREETING, `default="${text}"`));
-    await this.#commit();
+    await this.commit();
     return text;
   }
 
@@ -49,7 +49,8 @@ export class WorkingCopy {
     await rm(this.#home, { recursive: true, force: true });
   }
 
-  async #commit(): Promise<void> {
+  /** Commits everything that has changed. */
+  async commit(): Promise<void> {
     await this.git(["add", "--all"]);
     await this.git(["commit", "--quiet", "--message", "A change"]);
   }
@@ -66,13 +67,19 @@ export async function createApp(platform: TestPlatform, name: string): Promise<{
   return { token, remote: `https://bench:${token}@localhost:${platform.tlsPort}/${name}.git` };
 }
 
-/** A POST to the Platform API. */
-export async function ask(platform: TestPlatform, path: string, authorization: string, body: unknown): Promise<unknown> {
+/** A request to the Platform API, a POST when nothing else is said. */
+export async function ask(
+  platform: TestPlatform,
+  path: string,
+  authorization: string,
+  body?: unknown,
+  method = "POST",
+): Promise<unknown> {
   const response = await fetch(platform.origin + path, {
-    method: "POST",
+    method,
     headers: { accept: "application/vnd.heroku+json; version=3", "content-type": "application/json", authorization },
-    body: JSON.stringify(body),
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  if (!response.ok) throw new Error(`POST ${path}: ${response.status} ${await response.text()}`);
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
   return await response.json();
 }

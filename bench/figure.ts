@@ -4,7 +4,7 @@ export interface Figure {
   ours: number;
   /** Measured in the same run, in turns with ours; null: the limit is absolute. */
   peer: { what: string; value: number } | null;
-  unit: "ms" | "MB" | "req/s";
+  unit: "ms" | "MB" | "req/s" | "requests";
   compared: "ratio" | "difference" | "value";
   bound: "at most" | "at least";
   limit: number;

@@ -4,6 +4,7 @@ import { availableParallelism, loadavg } from "node:os";
 import { benchNeeds, canInstall, commonNeeds, containerNeeds } from "../bin/setup/packages.ts";
 import { installCommand, installPackages, missingPackages } from "../bin/setup/packages.ts";
 import { benchDeploy } from "./deploy.ts";
+import { benchDeploys } from "./deploys.ts";
 import { benchDynoStart } from "./dyno-start.ts";
 import { type Figure, isOver, type Report, table } from "./figure.ts";
 import { benchLogs } from "./logs.ts";
@@ -17,6 +18,7 @@ const BENCHES: Record<string, (place: WorkPlace) => Promise<Report>> = {
   start: benchStart,
   "dyno-start": benchDynoStart,
   deploy: benchDeploy,
+  deploys: benchDeploys,
   router: benchRouter,
   logs: benchLogs,
   memory: benchMemory,

@@ -59,7 +59,7 @@ export function testNeeds(): Need[] {
 
 /** What the benchmarks measure with. */
 export function benchNeeds(): Need[] {
-  return [program("wrk")];
+  return [program("wrk"), program("supervisord", "supervisor")];
 }
 
 /** Names of the packages whose needs are not met. */
