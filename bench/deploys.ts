@@ -147,7 +147,7 @@ async function pageOf(port: number, host: string): Promise<string | null> {
 
 /** The web servers of our dynos: not the shells and inits around them. */
 function serversOf(platform: TestPlatform): number[] {
-  return processesOf(platform.home).filter((pid) => /^python\0-u\0main\.py\0/.test(commandLine(pid)));
+  return processesOf(platform.home).filter((pid) => commandLine(pid).startsWith("python\0-u\0main.py\0"));
 }
 
 function commandLine(pid: number): string {

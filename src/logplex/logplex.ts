@@ -9,6 +9,7 @@ import type { FoundLine, LogFilter, LogLine, LogSearch } from "./ports.ts";
 import { type ReadOptions, readLog } from "./read.ts";
 import { searchLog } from "./search.ts";
 import type { StoredLine } from "./segment.ts";
+import { Room } from "./room.ts";
 import { AppLog } from "./store.ts";
 import { FileWatch } from "./watch.ts";
 
@@ -39,6 +40,7 @@ export class Logplex {
   readonly #removed = new Set<string>();
   readonly #followers = new Map<string, Follower>();
   readonly #watch = new FileWatch();
+  readonly #room: Room;
   readonly #buffer = readBuffer();
   #cancelTimers: (() => void)[] = [];
 
@@ -46,6 +48,7 @@ export class Logplex {
     this.#folder = options.folder;
     this.#clock = options.clock;
     this.#journal = options.journal;
+    this.#room = new Room(options);
     this.#limits = options.limits ?? INTAKE_LIMITS;
     this.#every(POLL_MILLISECONDS, () => {
       for (const follower of this.#followers.values()) follower.wake();
@@ -148,7 +151,7 @@ export class Logplex {
   #log(appId: string): AppLog {
     const known = this.#logs.get(appId);
     if (known !== undefined) return known;
-    const log = new AppLog(this.folderOf(appId), this.#clock, this.#journal);
+    const log = new AppLog(this.folderOf(appId), this.#clock, this.#journal, this.#room);
     this.#logs.set(appId, log);
     return log;
   }

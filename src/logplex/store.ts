@@ -2,6 +2,7 @@ import { mkdir, open, rm, unlink, type FileHandle } from "node:fs/promises";
 import type { Clock } from "../kernel/clock.ts";
 import type { Journal } from "../kernel/journal.ts";
 import { originOf, stampOf, textOf } from "./line.ts";
+import type { Room } from "./room.ts";
 import { apply, type Cursor, type Cursors, encodeBatch, loadSegments, type Segment, segmentPath } from "./segment.ts";
 
 /** Heroku keeps the last 1,500 lines of an app (article "Limits"). */
@@ -37,6 +38,8 @@ export class AppLog {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #journal: Journal;
+  /** Null: there is always room. */
+  readonly #room: Room | null;
   #state: Promise<State> | null = null;
   #pending: string[] = [];
   #pendingBytes = 0;
@@ -50,7 +53,8 @@ export class AppLog {
   readonly #waiting = new Set<() => void>();
   #closed = false;
 
-  constructor(folder: string, clock: Clock, journal: Journal) {
+  constructor(folder: string, clock: Clock, journal: Journal, room: Room | null = null) {
+    this.#room = room;
     this.#folder = folder;
     this.#clock = clock;
     this.#journal = journal;
@@ -182,6 +186,7 @@ export class AppLog {
 
   /** `cursors` null: more of the same batch follows. */
   async #store(texts: readonly string[], cursors: Cursors | null, isFirst: boolean): Promise<void> {
+    if ((await this.#room?.isFull()) === true) return this.drop(texts.length);
     const dropped = this.#dropped;
     try {
       await this.#write(await this.#load(), dropped > 0 ? [this.#dropLine(), ...texts] : texts, cursors, isFirst);
