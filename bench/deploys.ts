@@ -93,7 +93,7 @@ async function deployUnderLoad(
       await ask(platform, `/apps/${APP}/releases`, `Bearer ${token}`, { release: version - 1 }, "POST");
       await shows(`turn ${deploy - 2}`);
     } else {
-      await ask(platform, token, "PATCH", `/apps/${APP}/config-vars`, { GREETING: `turn ${deploy}` });
+      await ask(platform, `/apps/${APP}/config-vars`, `Bearer ${token}`, { GREETING: `turn ${deploy}` }, "PATCH");
       await shows(`turn ${deploy}`);
     }
   }
@@ -118,7 +118,7 @@ async function crashes(platform: TestPlatform, closing: AsyncDisposableStack): P
   const found: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
   for (let round = 0; round <= CRASHES; round += 1) {
     // A release of its own for each crash: a second crash in a row would rest for ten minutes, as on Heroku.
-    await ask(platform, token, "PATCH", `/apps/${app}/config-vars`, { GREETING: `round ${round}` });
+    await ask(platform, `/apps/${app}/config-vars`, `Bearer ${token}`, { GREETING: `round ${round}` }, "PATCH");
     const host = `${app}.localhost`;
     await until(async () => (await pageOf(platform.port, host)) === `round ${round}`, "the next round", 50);
     await until(async () => serversOf(platform).length === 1, "the end of the old dyno", 100);
