@@ -14,6 +14,8 @@ import type { DynoUsage } from "../../src/runtime/ports.ts";
 /** https://devcenter.heroku.com/articles/log-runtime-metrics: a sample every 20 seconds or so. */
 const SAMPLE_MILLISECONDS = 20_000;
 const EXPIRE_MILLISECONDS = 3_600_000;
+/** Stored in one transaction, which holds up changes of the apps that it is about for some milliseconds. */
+const BATCH_FIGURES = 500;
 
 export interface FigureParts {
   platform: Platform;
@@ -99,13 +101,16 @@ export class Figures {
   async #store(): Promise<void> {
     const { platform, clock, journal } = this.#parts;
     const taken = this.#intake.take();
-    try {
-      if (taken.length > 0) await storeFigures(platform, taken);
-      this.#totals.add(taken);
-    } catch (cause) {
-      const lost = this.#intake.giveBack(taken);
-      if (lost > 0) journal.note("figures.dropped", { minutes: lost });
-      throw cause;
+    for (let start = 0; start < taken.length; start += BATCH_FIGURES) {
+      const batch = taken.slice(start, start + BATCH_FIGURES);
+      try {
+        await storeFigures(platform, batch);
+        this.#totals.add(batch);
+      } catch (cause) {
+        const lost = this.#intake.giveBack(taken.slice(start));
+        if (lost > 0) journal.note("figures.dropped", { minutes: lost });
+        throw cause;
+      }
     }
     if (clock.now().getTime() - this.#expiredAt < EXPIRE_MILLISECONDS) return;
     await expireFigures(platform);

@@ -44,10 +44,10 @@ export class DrainNetwork {
 
   /** Whether a connection to this IP address is allowed. */
   allows(address: string): boolean {
-    const plain = /^::ffff:([\d.]+)$/i.exec(address)?.[1] ?? address;
-    const family = familyOf(plain);
-    if (this.#allowed.check(plain, family)) return true;
-    return !this.#forbidden.check(plain, family) && !ownAddresses().has(plain);
+    // The lists see through IPv4 addresses in the clothes of IPv6 (`::ffff:7f00:1`).
+    const family = familyOf(address);
+    if (this.#allowed.check(address, family)) return true;
+    return !this.#forbidden.check(address, family) && !blockList(ownAddresses()).check(address, family);
   }
 
   /** The addresses of a host that drains may go to, in the resolver's order. Throws a `ForbiddenAddress` when there is none. */
@@ -97,6 +97,6 @@ function familyOf(address: string): "ipv4" | "ipv6" {
 }
 
 /** Asked each time: addresses come and go. */
-function ownAddresses(): Set<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((links) => (links ?? []).map(({ address }) => address)));
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((links) => (links ?? []).map(({ address }) => address));
 }

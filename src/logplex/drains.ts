@@ -133,8 +133,9 @@ export class Drains {
   }
 
   #carrier({ url, token }: DrainRecord, address: DrainAddress): DrainCarrier {
-    const common = { address, token, network: this.#network, secureContext: this.#secureContext };
+    const { clock } = this.#options;
+    const common = { address, token, network: this.#network, secureContext: this.#secureContext, clock };
     if (address.kind === "https") return new HttpsCarrier({ ...common, url });
-    return new SyslogCarrier({ ...common, queues: this.#queues, clock: this.#options.clock });
+    return new SyslogCarrier({ ...common, queues: this.#queues });
   }
 }

@@ -2,12 +2,14 @@ import http from "node:http";
 import https from "node:https";
 import type { SecureContext } from "node:tls";
 import type { DrainAddress } from "../contract/drain-url.ts";
+import type { Clock } from "../kernel/clock.ts";
 import { newId } from "../kernel/ids.ts";
 import { type DrainCarrier, Rejection } from "./drain-carrier.ts";
 import { logplexFrame } from "./drain-frame.ts";
 import type { DrainNetwork } from "./drain-network.ts";
 
-const TIMEOUT_MILLISECONDS = 30_000;
+/** For the whole of it: a receiver that answers drop by drop holds up nobody. */
+const TIMEOUT_MILLISECONDS = 60_000;
 /** Answers that say that this body is bad, not that the receiver is away or does not (yet) know the drain. */
 const REJECTIONS = new Set([400, 413, 415, 422]);
 
@@ -17,6 +19,7 @@ export interface HttpsOptions {
   token: string;
   network: DrainNetwork;
   secureContext: SecureContext;
+  clock: Clock;
 }
 
 /** POSTs in Logplex's format: https://devcenter.heroku.com/articles/log-drains#https-drains. Redirects are not followed. */
@@ -59,8 +62,10 @@ export class HttpsCarrier implements DrainCarrier {
   async #post(body: Buffer, headers: http.OutgoingHttpHeaders, signal: AbortSignal): Promise<number> {
     const { request } = this.#options.address.tls ? https : http;
     return await new Promise((resolve, reject) => {
-      const asked = request(this.#url, { method: "POST", agent: this.#agent, headers, signal, timeout: TIMEOUT_MILLISECONDS });
-      asked.once("timeout", () => asked.destroy(new Error(`no answer within ${TIMEOUT_MILLISECONDS / 1000} s`)));
+      const asked = request(this.#url, { method: "POST", agent: this.#agent, headers, signal });
+      const tooLong = new Error(`no complete answer within ${TIMEOUT_MILLISECONDS / 1000} s`);
+      const cancel = this.#options.clock.after(TIMEOUT_MILLISECONDS, () => asked.destroy(tooLong));
+      asked.once("close", cancel);
       asked.once("error", reject);
       asked.once("response", (response) => {
         response.resume();

@@ -10,9 +10,6 @@ export const RESOLUTIONS = [
   { step: 3600, kept: 30 * 24 * 3600 },
 ] as const;
 
-/** Rows of one statement. */
-const BATCH_ROWS = 2_000;
-
 interface Row extends Figure {
   app_id: string;
   step: number;
@@ -27,24 +24,22 @@ interface Row extends Figure {
 export async function storeFigures(ctx: Platform, figures: readonly MinuteFigure[]): Promise<void> {
   const ids = [...new Set(figures.map(({ appId }) => appId))];
   const rows = [...rolledUp(figures).values()];
+  if (rows.length === 0) return;
   await ctx.db.transaction().execute(async (trx) => {
     const apps = await trx.selectFrom("apps").select("id").where("id", "in", ids).forKeyShare().execute();
     const living = new Set(apps.map(({ id }) => id));
     const kept = rows.filter((row) => living.has(row.app_id));
-    for (let start = 0; start < kept.length; start += BATCH_ROWS) {
-      const batch = kept.slice(start, start + BATCH_ROWS);
-      const present = await sql<Row>`select f.* from figures f join unnest(
-        ${batch.map((row) => row.app_id)}::uuid[], ${batch.map((row) => row.step)}::int[],
-        ${batch.map((row) => row.at.toISOString())}::timestamptz[], ${batch.map((row) => row.process)}::text[]
+    const present = await sql<Row>`select f.* from figures f join unnest(
+        ${kept.map((row) => row.app_id)}::uuid[], ${kept.map((row) => row.step)}::int[],
+        ${kept.map((row) => row.at.toISOString())}::timestamptz[], ${kept.map((row) => row.process)}::text[]
       ) as wanted(app_id, step, at, process) using (app_id, step, at, process) for update of f`.execute(trx);
-      const sums = new Map(batch.map((row) => [keyOf(row), row]));
-      for (const row of present.rows) addFigure(sums.get(keyOf(row))!, row);
-      await sql`insert into figures (app_id, step, at, process, counters, latency, gauges)
-        select app_id, step, at, process, counters, latency, gauges from jsonb_to_recordset(${JSON.stringify(batch)}::jsonb)
+    const sums = new Map(kept.map((row) => [keyOf(row), row]));
+    for (const row of present.rows) addFigure(sums.get(keyOf(row))!, row);
+    await sql`insert into figures (app_id, step, at, process, counters, latency, gauges)
+        select app_id, step, at, process, counters, latency, gauges from jsonb_to_recordset(${JSON.stringify(kept)}::jsonb)
           as r(app_id uuid, step int, at timestamptz, process text, counters jsonb, latency jsonb, gauges jsonb)
         on conflict (app_id, step, at, process) do update
           set counters = excluded.counters, latency = excluded.latency, gauges = excluded.gauges`.execute(trx);
-    }
   });
 }
 

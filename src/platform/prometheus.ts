@@ -29,6 +29,8 @@ export class Totals {
 
   add(figures: readonly MinuteFigure[]): void {
     for (const { appId, process, figure } of figures) {
+      // Every one-off dyno is measured: only what has something to count is kept.
+      if (Object.keys(figure.counters).length === 0) continue;
       const app = this.#figures.get(appId) ?? new Map<string, Figure>();
       this.#figures.set(appId, app);
       const total = app.get(process) ?? emptyFigure();
