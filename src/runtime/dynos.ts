@@ -38,8 +38,8 @@ export interface DynosOptions {
 }
 
 /** A bound port is looked for often at first, since every moment counts for the deploy, then less. */
-const PROBE_MILLISECONDS = 10;
-const EAGER_PROBES = 500;
+const PROBE_MILLISECONDS = 4;
+const EAGER_PROBES = 1000;
 const PATIENT_PROBE_MILLISECONDS = 100;
 
 /** A health check ends before the boot time does, so that one line says why the dyno did not come up. */

@@ -3,8 +3,9 @@ import { dirname } from "node:path";
 import { attachCommand } from "../attach.ts";
 import { startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
-import { connectionsTo, listensOn, sendSignal } from "../host-process.ts";
+import { connectionsTo, sendSignal } from "../host-process.ts";
 import { hasSwap, kernelLimits } from "../memory-limits.ts";
+import { PortProbe } from "../port-probe.ts";
 import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
@@ -27,6 +28,7 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
   const machine = await openMachine(options);
   await takeOver(machine);
+  const probe = new PortProbe();
   const signalDyno = async (dynoId: string, signal: NodeJS.Signals): Promise<void> => {
     if (signal === "SIGKILL") return await machine.cgroups.kill(dynoId);
     const init = await initPid(machine, dynoId);
@@ -51,7 +53,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
       }
     },
     signal: signalDyno,
-    isListening: async (dyno, port) => await listensOn(dyno.pid, port, [dyno.address]),
+    isListening: async (dyno, port) => await probe.isListening(dyno.pid, port, [dyno.address]),
     connections: async (dyno, port) => await connectionsTo(dyno.pid, port),
     freeze: async (dynoId) => {
       if (!(await machine.cgroups.freeze(dynoId))) return false;

@@ -5,8 +5,9 @@ import type { Readable } from "node:stream";
 import { attachCommand } from "../attach.ts";
 import { type DynoNote, startedDyno } from "../dyno-folders.ts";
 import { watchExits } from "../exit-watch.ts";
-import { connectionsTo, listensOn, markProcess, sendSignal } from "../host-process.ts";
+import { connectionsTo, markProcess, sendSignal } from "../host-process.ts";
 import { hasSwap, kernelLimits } from "../memory-limits.ts";
+import { PortProbe } from "../port-probe.ts";
 import type { AttachedDyno, Driver, DynoSpec, StartedDyno } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { copyHome } from "./home.ts";
@@ -26,6 +27,7 @@ const ADDRESS = "127.0.0.1";
 export async function createProcessDriver(options: ProcessOptions): Promise<ProcessDriver> {
   const host = await Host.open(options);
   await takeOver(host);
+  const probe = new PortProbe();
   const signalDyno = async (dynoId: string, signal: NodeJS.Signals): Promise<void> => {
     if (signal === "SIGKILL") return await host.kill(dynoId);
     for (const pid of await host.processes(dynoId)) sendSignal(pid, signal);
@@ -45,7 +47,7 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
       }
     },
     signal: signalDyno,
-    isListening: async (dyno, port) => await listensOn(dyno.pid, port, [ADDRESS]),
+    isListening: async (dyno, port) => await probe.isListening(dyno.pid, port, [ADDRESS]),
     connections: async (dyno, port) => await connectionsTo(dyno.pid, port),
     freeze: async (dynoId) => {
       if ((await host.cgroups?.freeze(dynoId)) !== true) return false;
