@@ -36,3 +36,18 @@ export async function until(isDone: () => Promise<boolean>, what: string, pauseM
     await delay(pauseMs);
   }
 }
+
+/** Measures several things in turns; the first round warms up and does not count. */
+export async function inTurns<Value>(
+  rounds: number,
+  things: Record<string, () => Promise<Value>>,
+): Promise<Record<string, Value[]>> {
+  const found: Record<string, Value[]> = Object.fromEntries(Object.keys(things).map((name) => [name, []]));
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [name, measure] of Object.entries(things)) {
+      const value = await measure();
+      if (round > 0) found[name]?.push(value);
+    }
+  }
+  return found;
+}

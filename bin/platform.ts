@@ -13,6 +13,7 @@ import { Vault } from "../src/kernel/secret.ts";
 import { Drains } from "../src/logplex/drains.ts";
 import { Logplex } from "../src/logplex/logplex.ts";
 import { ensureAdmin } from "../src/platform/account.ts";
+import { startAcmRenewal } from "../src/platform/acm.ts";
 import { failInterruptedBuilds } from "../src/platform/build-outcome.ts";
 import type { Addresses, Platform, PlatformEvents } from "../src/platform/context.ts";
 import { connect } from "../src/platform/database/connect.ts";
@@ -30,6 +31,7 @@ import { createProcessDriver } from "../src/runtime/process/driver.ts";
 import { createRuntime } from "../src/runtime/runtime.ts";
 import type { Boot, RunningPlatform } from "./setup/boot.ts";
 import { privateCluster } from "./setup/database.ts";
+import { certificateWiring } from "./wiring/certificates.ts";
 import { deployJobs } from "./wiring/deploy-jobs.ts";
 import { removeDestroyedApp } from "./wiring/destroyed-app.ts";
 import { Figures } from "./wiring/figures.ts";
@@ -154,13 +156,16 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       reconciled: async (appId) => await runtime.reconciled(appId),
       runRelease: async (phase) => await runtime.runRelease(phase),
     });
+    const certificates = certificateWiring({ platform, router, settings, journal });
     late.connect({
       log: (line) => logplex.emit(line.app_id, { source: line.source, process: line.process, message: line.message }),
       appChanged: (appId) => runtime.appChanged(appId),
       routesChanged: (appId) => runtime.appChanged(appId),
       drainsChanged: (appId) => void drains.changed(appId),
+      certificatesChanged: () => certificates.changed(),
       buildCancelled: (buildId) => jobs.cancelBuild(buildId),
       appDestroyed: (app) => {
+        certificates.changed();
         const keepers = { runtime, git, builder, logs: logplex, slugs, buildOutputPath, releaseOutputPath };
         removeDestroyedApp(app, keepers).catch((error: unknown) => journal.fault("app_destroyed", error, { app_id: app.id }));
       },
@@ -175,11 +180,13 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     await failInterruptedReleases(platform, waiting);
     const workers = await startJobs({
       connectionString: boot.databaseUrl,
-      handlers: jobs.handlers,
+      handlers: { ...jobs.handlers, ...certificates.handlers },
       concurrency: JOBS_AT_ONCE,
       journal,
     });
     ending.defer(async () => await workers.stop());
+    certificates.changed();
+    await startAcmRenewal(platform);
 
     const api = await createApi({
       platform,
@@ -222,6 +229,7 @@ function lateEvents(): { events: PlatformEvents; connect(hearer: PlatformEvents)
       appChanged: (appId) => hearer?.appChanged(appId),
       routesChanged: (appId) => hearer?.routesChanged(appId),
       drainsChanged: (appId) => hearer?.drainsChanged(appId),
+      certificatesChanged: () => hearer?.certificatesChanged(),
       buildCancelled: (buildId) => hearer?.buildCancelled(buildId),
       appDestroyed: (app) => hearer?.appDestroyed(app),
     },

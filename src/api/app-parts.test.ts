@@ -51,11 +51,11 @@ test("domains are as many as the router can hold", async () => {
   }
   const add = async (app: string, hostname: string): Promise<string | undefined> =>
     (await ben.call("POST", `/apps/${app}/domains`, { hostname })).body.message;
-  assert.equal(await add("crowded", "a.example.org"), undefined);
-  assert.match((await add("crowded", "b.example.org")) ?? "", /An app may have 1000/);
+  assert.equal(await add("crowded", "a.example.net"), undefined);
+  assert.match((await add("crowded", "b.example.net")) ?? "", /An app may have 1000/);
   await ben.call("POST", "/apps", { name: "crowded-three" });
-  assert.equal(await add("crowded-three", "c.example.org"), undefined);
-  assert.match((await add("crowded-three", "d.example.org")) ?? "", /An account may have 2000/);
+  assert.equal(await add("crowded-three", "c.example.net"), undefined);
+  assert.match((await add("crowded-three", "d.example.net")) ?? "", /An account may have 2000/);
 });
 
 test("collaborators: the owner is one, others come and go", async () => {

@@ -11,7 +11,7 @@ export const Domain = Type.Object({
   hostname: Type.String(),
   id: Id,
   kind: Type.String(),
-  sni_endpoint: Type.Null(),
+  sni_endpoint: Type.Union([Type.Null(), NamedReference]),
   status: Type.String(),
   updated_at: Timestamp,
 });

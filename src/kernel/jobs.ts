@@ -15,6 +15,8 @@ export interface JobOptions {
   maxAttempts?: number;
   /** A waiting job with this key is replaced. */
   jobKey?: string;
+  /** Not before this time; left out: at once. */
+  runAt?: Date;
 }
 
 export type JobHandler = (payload: JobPayload, run: { signal: AbortSignal; attempt: number }) => Promise<void>;
@@ -58,6 +60,7 @@ export async function addJob<Tables>(
 ): Promise<void> {
   await sql`select graphile_worker.add_job(
     identifier => ${name}::text, payload => ${JSON.stringify(payload)}::json, queue_name => ${options.queue ?? null}::text,
+    run_at => ${options.runAt ?? null}::timestamptz,
     max_attempts => ${options.maxAttempts ?? null}::int, job_key => ${options.jobKey ?? null}::text)`.execute(trx);
 }
 

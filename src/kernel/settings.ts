@@ -19,6 +19,9 @@ export interface Settings {
   drainNetworks: string[];
   /** Apps of a size that sleeps are frozen after this many seconds without a request, and stopped after `frozen` more; idle 0: never. */
   sleep: { idleSeconds: number; frozenSeconds: number };
+  /** The authority of automatic certificates, and the port at which it asks for this machine's HTTP. */
+  acmeDirectoryUrl: string;
+  acmeHttpPort: number;
 }
 
 /** All problems of an environment at once. */
@@ -35,6 +38,7 @@ export class SettingsError extends Error {
 const HIGHEST_PORT = 65_535;
 const DOMAIN = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 const MIN_PASSWORD_LENGTH = 8;
+const LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory";
 /** https://devcenter.heroku.com/articles/eco-dyno-hours#dyno-sleeping */
 const IDLE_SECONDS = 30 * 60;
 const FROZEN_SECONDS = 2 * 60 * 60;
@@ -89,6 +93,11 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
       `ZARPA_DRAIN_NETWORKS holds "${network}": it must be addresses or networks such as 127.0.0.1 or 192.168.7.0/24.`,
     );
   }
+  const acmeDirectoryUrl = env["ZARPA_ACME_DIRECTORY_URL"] || LETS_ENCRYPT;
+  if (!/^https:\/\/\S+$/.test(acmeDirectoryUrl) || !URL.canParse(acmeDirectoryUrl)) {
+    problems.push(`ZARPA_ACME_DIRECTORY_URL is "${acmeDirectoryUrl}": it must be an address that begins with https://.`);
+  }
+  const acmeHttpPort = port("ZARPA_ACME_HTTP_PORT", 80);
   if (problems.length > 0) throw new SettingsError(problems);
   return {
     home,
@@ -101,6 +110,8 @@ export function readSettings(env: Record<string, string | undefined>, isRoot: bo
     driver: driver as Settings["driver"],
     databaseUrl: databaseUrl === null ? null : new Secret(databaseUrl),
     drainNetworks,
+    acmeDirectoryUrl,
+    acmeHttpPort,
     sleep: { idleSeconds, frozenSeconds },
   };
 }

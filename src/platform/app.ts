@@ -23,7 +23,7 @@ const MAX_NAME_TRIES = 10;
 export function appResource(ctx: Platform, app: FoundApp): App {
   const named = ({ id, name }: { id: string; name: string }): { id: string; name: string } => ({ id, name });
   return {
-    acm: false,
+    acm: app.acm,
     archived_at: null,
     buildpack_provided_description: app.buildpack_provided_description,
     build_stack: named(findStack(app.build_stack)),

@@ -25,6 +25,8 @@ export interface PlatformEvents {
   appChanged(appId: string): void;
   /** The app's hosts or maintenance mode changed: publish its routes. */
   routesChanged(appId: string): void;
+  /** Certificates of custom domains changed: give the router all of them anew. */
+  certificatesChanged(): void;
   /** Somebody ended a build that waits or runs: the builder is to stop it. */
   buildCancelled(buildId: string): void;
   /** A log drain was added or removed. */

@@ -100,7 +100,7 @@ function memoryJournal(lines: string[]): Journal {
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createTcpServer();
   await listening(server);
   const { port } = server.address() as AddressInfo;

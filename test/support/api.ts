@@ -26,6 +26,8 @@ export interface RecordedEvents extends PlatformEvents {
   routed: string[];
   drained: string[];
   destroyed: DestroyedApp[];
+  /** How often certificates changed. */
+  certificates: number;
   cancelled: string[];
 }
 
@@ -35,12 +37,14 @@ export function recordEvents(): RecordedEvents {
     changed: [],
     routed: [],
     drained: [],
+    certificates: 0,
     destroyed: [],
     cancelled: [],
     log: (line) => events.logged.push(`${line.source}[${line.process}]: ${line.message}`),
     appChanged: (appId) => events.changed.push(appId),
     routesChanged: (appId) => events.routed.push(appId),
     drainsChanged: (appId) => events.drained.push(appId),
+    certificatesChanged: () => (events.certificates += 1),
     appDestroyed: (app) => events.destroyed.push(app),
     buildCancelled: (buildId) => events.cancelled.push(buildId),
   };

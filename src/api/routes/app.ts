@@ -3,7 +3,7 @@ import { App, AppCreate, AppUpdate } from "../../contract/app.ts";
 import { AppParams } from "../../contract/reference.ts";
 import { type FoundApp, findApp } from "../../platform/access.ts";
 import { appResource, createApp, deleteApp, listApps, updateApp } from "../../platform/app.ts";
-import { invalid, notFound } from "../../platform/refusals.ts";
+import { notFound } from "../../platform/refusals.ts";
 import type { Api, ApiDeps } from "../api.ts";
 import { sendList } from "../list.ts";
 import { requireSelf } from "./account.ts";
@@ -57,16 +57,4 @@ export function registerAppRoutes(app: Api, { platform }: ApiDeps): void {
     await findApp(platform, params.app, identity);
     return await reply.send({});
   });
-  for (const method of ["POST", "PATCH", "DELETE"] as const) {
-    app.route({
-      method,
-      url: "/apps/:app/acm",
-      schema: { tags, params: AppParams, response },
-      handler: async ({ identity, params }) => {
-        const found = await findApp(platform, params.app, identity);
-        if (method === "DELETE") return show(found);
-        throw invalid("Automated certificates are not available on this platform: apps are served over plain HTTP.");
-      },
-    });
-  }
 }

@@ -2,8 +2,7 @@ import { Type } from "typebox";
 import { Domain, DomainCreate, DomainUpdate } from "../../contract/domain.ts";
 import { AppParams } from "../../contract/reference.ts";
 import { findApp } from "../../platform/access.ts";
-import { addDomain, domainResource, findDomain, listDomains, removeDomain } from "../../platform/domain.ts";
-import { notFound } from "../../platform/refusals.ts";
+import { addDomain, domainResource, findDomain, listDomains, removeDomain, setDomainEndpoint } from "../../platform/domain.ts";
 import type { Api, ApiDeps } from "../api.ts";
 import { sendList } from "../list.ts";
 
@@ -23,8 +22,7 @@ export function registerDomainRoutes(app: Api, { platform }: ApiDeps): void {
   });
   app.post(path, { schema: { tags, params: AppParams, body: DomainCreate, response } }, async (request, reply) => {
     const found = await findApp(platform, request.params.app, request.identity);
-    if (typeof request.body.sni_endpoint === "string") throw notFound("sni_endpoint");
-    const row = await addDomain(platform, found, request.body.hostname);
+    const row = await addDomain(platform, found, request.body.hostname, request.body.sni_endpoint);
     void reply.status(201);
     return domainResource(platform, found, row);
   });
@@ -35,8 +33,7 @@ export function registerDomainRoutes(app: Api, { platform }: ApiDeps): void {
   app.patch(`${path}/:domain`, { schema: { ...one, body: DomainUpdate } }, async ({ identity, params, body }) => {
     const found = await findApp(platform, params.app, identity);
     const row = await findDomain(platform, found.id, params.domain);
-    if (body.sni_endpoint !== null) throw notFound("sni_endpoint");
-    return domainResource(platform, found, row);
+    return domainResource(platform, found, await setDomainEndpoint(platform, found, row, body.sni_endpoint));
   });
   app.delete(`${path}/:domain`, { schema: one }, async ({ identity, params }) => {
     const found = await findApp(platform, params.app, identity);

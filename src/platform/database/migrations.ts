@@ -111,6 +111,20 @@ create table figures (
 create index on figures (step, at);
 `;
 
+/** Certificates of custom domains; those with `acm` are ordered by the platform itself, with the account of an authority. */
+const CERTIFICATES = `
+create table sni_endpoints (
+  id uuid primary key, app_id uuid not null references apps on delete cascade, name text not null unique, acm boolean not null,
+  certificate_chain text not null, private_key bytea not null, expires_at timestamptz not null, ca_signed boolean not null,
+  created_at timestamptz not null, updated_at timestamptz not null);
+create index on sni_endpoints (app_id);
+alter table domains add column sni_endpoint_id uuid references sni_endpoints on delete set null, add column acm_status text,
+  add column acm_status_reason text;
+create index on domains (sni_endpoint_id);
+alter table apps add column acm boolean not null default false;
+create table acme_accounts (directory_url text primary key, private_key bytea not null, created_at timestamptz not null);
+`;
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -141,6 +155,11 @@ export const migrations: Record<string, Migration> = {
   "0006_figures": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(FIGURES).execute(db);
+    },
+  },
+  "0007_certificates": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(CERTIFICATES).execute(db);
     },
   },
 };

@@ -55,6 +55,8 @@ export interface Apps {
   stack: string;
   build_stack: string;
   maintenance: boolean;
+  /** Whether certificates for its domains are ordered automatically. */
+  acm: Generated<boolean>;
   buildpack_provided_description: string | null;
   repo_size: Big | null;
   slug_size: Big | null;
@@ -95,8 +97,36 @@ export interface Domains {
   app_id: string;
   hostname: string;
   kind: string;
+  /** The certificate it is served with; null: the platform's own. */
+  sni_endpoint_id: Generated<string | null>;
+  /** Where its automatic certificate stands, in Heroku's words; null: nothing is known yet. */
+  acm_status: Generated<string | null>;
+  acm_status_reason: Generated<string | null>;
   created_at: Stamp;
   updated_at: Stamp;
+}
+
+export interface SniEndpoints {
+  id: string;
+  app_id: string;
+  name: string;
+  acm: boolean;
+  /** PEM, in the order that a server sends. */
+  certificate_chain: string;
+  /** Sealed PEM. */
+  private_key: Buffer;
+  expires_at: Stamp;
+  ca_signed: boolean;
+  created_at: Stamp;
+  updated_at: Stamp;
+}
+
+/** Our accounts at certificate authorities. */
+export interface AcmeAccounts {
+  directory_url: string;
+  /** Sealed PEM. */
+  private_key: Buffer;
+  created_at: Stamp;
 }
 
 export interface Sources {
@@ -263,6 +293,8 @@ export interface Tables {
   buildpack_installations: BuildpackInstallations;
   features: Features;
   domains: Domains;
+  sni_endpoints: SniEndpoints;
+  acme_accounts: AcmeAccounts;
   sources: Sources;
   builds: Builds;
   slugs: Slugs;
