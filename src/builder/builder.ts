@@ -23,7 +23,9 @@ export function createBuilder(options: BuilderOptions): Builder {
   const standbys = new Standbys({ cachesFolder, sandbox, clock, journal, tools, caBundle, memoryBytes: limits.memoryBytes });
   return {
     expect: (build) => {
-      if (!running.has(build.app.id)) standbys.expect(build);
+      if (running.has(build.app.id)) return;
+      standbys.expect(build);
+      options.store.warmUp();
     },
     async build(order, write, signal) {
       const began = options.clock.now().getTime();

@@ -62,6 +62,8 @@ export function createGitHandler(options: GitOptions): GitHandler {
     const protocol = gitProtocol(request.headers["git-protocol"]);
     if (route.action === "advertise") {
       await advertise(await repositories.open(app.id), route.service, protocol, response);
+      // While the client chooses its objects there is time to make the build's sandbox.
+      if (route.service === "git-receive-pack") platform.expectBuild?.(app.id);
     } else if (route.service === "git-upload-pack") {
       await serveFetch(await repositories.open(app.id), protocol, bodyOf(request), response);
     } else {

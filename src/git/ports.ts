@@ -12,7 +12,7 @@ export interface GitPlatform {
   authenticate(token: string): Promise<{ id: string; email: string } | null>;
   /** Throws a Refusal (`not_found`) when there is no such app or no right to it. */
   openApp(name: string, accountId: string, access: "read" | "write"): Promise<{ id: string; name: string }>;
-  /** A push that will probably order a build has begun. Returns at once, never throws. */
+  /** A push has begun, and will probably order a build. Told more than once. Returns at once, never throws. */
   expectBuild?(appId: string): void;
   /** Queues a build of a folder that the push has filled; ownership of the folder goes to the build. */
   createBuild(push: {

@@ -51,12 +51,24 @@ export async function receivePush(receiver: Receiver, push: Push): Promise<void>
   try {
     const repository = await receiver.repositories.open(push.app.id);
     await receive(receiver, push, order, repository);
-    const size = await repository.size();
-    await receiver.platform.repositoryChanged(push.app.id, size);
   } finally {
-    await receiver.repositories.pushEnds(push.app.id);
+    settle(receiver, push.app.id).catch((error: unknown) => {
+      receiver.journal.fault("git.settle_failed", error, { app_id: push.app.id });
+    });
   }
 }
+
+/** What a push leaves to do: not at once, since a release is starting its dynos now. */
+async function settle({ clock, repositories, platform }: Receiver, appId: string): Promise<void> {
+  try {
+    await clock.sleep(SETTLING_MILLISECONDS);
+    if (repositories.has(appId)) await platform.repositoryChanged(appId, await (await repositories.open(appId)).size());
+  } finally {
+    await repositories.pushEnds(appId);
+  }
+}
+
+const SETTLING_MILLISECONDS = 1000;
 
 const RESULT_HEADERS = {
   "content-type": "application/x-git-receive-pack-result",

@@ -53,6 +53,10 @@ export class Repositories {
     return new Repository(folder);
   }
 
+  has(appId: string): boolean {
+    return existsSync(this.#path(appId));
+  }
+
   /** Removes the app's repository, if there is one. */
   async remove(appId: string): Promise<void> {
     const folder = this.#path(appId);
