@@ -11,6 +11,8 @@ import { alternate, median, spread, until } from "./measure.ts";
 import { openHandRoot, type WorkPlace } from "./work-place.ts";
 
 const ROUNDS = 9;
+/** By then the old dyno has been stopped and removed. */
+const REST_MS = 2500;
 const APP = "bench-deploy";
 const FIRST_PORT = 21_000;
 const MOST_TIMES_BY_HAND = 2;
@@ -32,7 +34,7 @@ export async function benchDeploy(place: WorkPlace): Promise<Report> {
   closing.defer(async () => await platform.close());
   const ours = await ourDeploys(platform, closing);
   const byHand = await deploysByHand(place, closing);
-  const found = await alternate(ROUNDS, ours.deploy, byHand.deploy);
+  const found = await alternate(ROUNDS, ours.deploy, byHand.deploy, REST_MS);
   return {
     figures: [
       {

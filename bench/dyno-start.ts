@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { systemClock } from "../src/kernel/clock.ts";
 import { newId } from "../src/kernel/ids.ts";
 import { streamJournal } from "../src/kernel/journal.ts";
-import { listensOn } from "../src/runtime/host-process.ts";
 import { createOciDriver, type OciDriver } from "../src/runtime/oci/driver.ts";
+import { PortProbe } from "../src/runtime/port-probe.ts";
 import type { DynoSpec } from "../src/runtime/ports.ts";
 import type { Report } from "./figure.ts";
 import { end, type HandRoot } from "./hand-root.ts";
@@ -88,9 +88,10 @@ async function startDyno(driver: OciDriver, root: HandRoot, dynosFolder: string)
 
 async function startPlain(root: HandRoot, port: number): Promise<number> {
   const from = performance.now();
-  const program = root.start(["gunicorn", "main:app"], { PORT: String(port) });
+  const program = root.start(["gunicorn", "main:app"], { PORT: String(port) }, "alone");
   const { pid = 0 } = program;
-  await until(async () => await listensOn(pid, port, ["127.0.0.1"]), "the plain process's port", PROBE_MS);
+  const probe = new PortProbe();
+  await until(async () => await probe.isListening(pid, port, []), "the plain process's port", PROBE_MS);
   const bound = performance.now() - from;
   await end(program);
   return bound;

@@ -12,18 +12,23 @@ export function spread(values: readonly number[]): string {
   return [Math.min(...values), median(values), Math.max(...values)].map((value) => value.toFixed(0)).join(" / ");
 }
 
-/** Measures two things in turns, so that whatever else the machine does meets both. The first round warms up and does not count. */
+/**
+ * Measures two things in turns, so that whatever else the machine does meets both. The first round warms up and does not count. `restMs`: a
+ * pause before each turn, in which what the turn before has left to do is done.
+ */
 export async function alternate(
   rounds: number,
   ours: (round: number) => Promise<number>,
   peer: (round: number) => Promise<number>,
+  restMs = 0,
 ): Promise<{ ours: number[]; peer: number[] }> {
   const found: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
   for (let round = 0; round <= rounds; round += 1) {
-    const pair = [await ours(round), await peer(round)] as const;
-    if (round === 0) continue;
-    found.ours.push(pair[0]);
-    found.peer.push(pair[1]);
+    for (const [who, turn] of [["ours", ours] as const, ["peer", peer] as const]) {
+      await delay(restMs);
+      const value = await turn(round);
+      if (round > 0) found[who].push(value);
+    }
   }
   return found;
 }
