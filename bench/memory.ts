@@ -66,7 +66,8 @@ function measureParts(platform: TestPlatform): Record<Part, Memory> {
 function partOf(pid: number, controlPlane: number | null): Part | null {
   if (pid === controlPlane) return "node";
   const command = read(`/proc/${pid}/cmdline`);
-  if (command.startsWith("nginx:")) return "nginx";
+  // Its supervisor is a part of it.
+  if (command.startsWith("nginx:") || /^perl\0\S+\/supervise\.pl\0/.test(command)) return "nginx";
   if (/^(\S*\/)?postgres(:|\0)/.test(command)) return "postgres";
   return /^npm |^node\0\S*npm/.test(command) ? "npm" : null;
 }
