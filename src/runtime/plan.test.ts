@@ -45,6 +45,12 @@ const cases: Case[] = [
   { title: "R10 once", records: [row("a", { ...starting, created_at: ago(61) })], facts: { a: { killed: true } }, actions: [] },
   { title: "a new release starts beside the old one", records: [old("a")], actions: ["start web.1 crashes=0 after=-"] },
   { title: "the old one serves while the new one boots", records: [old("a"), row("b", starting)], actions: [], wakeIn: 55 },
+  {
+    title: "of two old ones only the newer serves while the new one boots",
+    records: [row("a", { release_id: "v0" }), old("b"), row("c", starting)],
+    actions: ["stop a"],
+    wakeIn: 55,
+  },
   { title: "the old one stops when the new one is up", records: [old("a"), row("b")], actions: ["stop a"] },
   {
     title: "the old one serves when the new one crashes",

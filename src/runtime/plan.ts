@@ -250,9 +250,11 @@ class Planner {
       for (const record of others) if (record.state === "crashed") this.#add({ do: "retire", record });
       return;
     }
+    // The last one that came up: others, of releases before it, are on their way out and must not come back.
+    const serving = others.findLast(({ state }) => state === "up") ?? null;
     for (const record of others) {
-      const keepsServing =
-        record.state !== "crashed" && record.state !== "starting" && right.state !== "up" && right.state !== "idle";
+      const isUp = record.state === "up" ? record === serving : record.state !== "crashed" && record.state !== "starting";
+      const keepsServing = isUp && right.state !== "up" && right.state !== "idle";
       // One that was told to stop and whose successor does not come up stops all the same.
       const mayServe = keepsServing && !(record.stop_requested && right.state === "crashed");
       const isFrozen = record.state === "idle" && this.#facts.get(record.id)?.frozen === true;

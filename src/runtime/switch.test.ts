@@ -78,6 +78,24 @@ benchTest("a dyno that is wanted again while it winds down goes on", async (benc
   assert.deepEqual(bench.driver.signals, []);
 });
 
+benchTest("a release that the next one overtakes has its proof too", async (bench) => {
+  bench.driver.busy = 1;
+  const overtaken = await redeploy(bench);
+  await bench.reach(() => bench.route, "up web.1@10.0.0.2");
+  bench.runtime.requestServed(bench.appId, bench.clock.now(), false);
+  const { id } = bench.store.deploy();
+  bench.change();
+  await bench.states("web.1:up", "web.1:up", "web.1:starting");
+  assert.equal(bench.route, "up web.1@10.0.0.2", "the one before the last does not come back");
+  await bench.bind("web.1");
+  await bench.reach(() => bench.route, "up web.1@10.0.0.3");
+  bench.driver.busy = 0;
+  await bench.windDown();
+  await bench.clock.advance(5_000);
+  await bench.reach(() => [bench.store.proofs.has(overtaken), bench.store.proofs.has(id)], [true, true]);
+  assert.equal(bench.store.proofs.get(overtaken)?.requests_served, 1);
+});
+
 benchTest("a restart of dynos is no release: it has no proof", async (bench) => {
   const releaseId = await redeploy(bench);
   await bench.windDown();

@@ -18,6 +18,8 @@ interface Switch {
   version: number;
   /** Another release was serving before. */
   replaces: boolean;
+  /** One of its own dynos has served. */
+  cameUp: boolean;
   from: number;
   to: number | null;
   served: number;
@@ -56,6 +58,7 @@ export class Switches {
     const open = this.#openOf(appId, release, { begins: !isOver && web.some(isNew), isOver });
     if (open === null) return;
     open.replaces ||= !web.every(isNew);
+    open.cameUp ||= up.length > 0;
     if (!isOver || open.to !== null) return;
     const now = this.#options.clock.now().getTime();
     open.to = now;
@@ -105,7 +108,22 @@ export class Switches {
     if (isOver) this.#settled.set(appId, id);
     if (!begins) return null;
     const from = this.#options.clock.now().getTime();
-    const open = { releaseId: id, version, replaces: false, from, to: null, served: 0, failed: 0, socketsEnded: 0 };
+    // A release that the next one overtakes has its proof too, of the time it had.
+    if (known?.cameUp === true && known.to === null) {
+      known.to = from;
+      this.#finishIn(SETTLING_MILLISECONDS, appId, known);
+    }
+    const open = {
+      releaseId: id,
+      version,
+      replaces: false,
+      cameUp: false,
+      from,
+      to: null,
+      served: 0,
+      failed: 0,
+      socketsEnded: 0,
+    };
     this.#open.set(appId, open);
     return open;
   }
