@@ -29,7 +29,7 @@ export interface DrainsOptions {
 export class Drains {
   readonly #options: DrainsOptions;
   readonly #network: DrainNetwork;
-  readonly #queues = new SendQueues();
+  readonly #queues: SendQueues;
   readonly #secureContext;
   readonly #running = new Map<string, { record: DrainRecord; drain: Drain }>();
   readonly #ended = new AbortController();
@@ -39,6 +39,7 @@ export class Drains {
   constructor(options: DrainsOptions) {
     this.#options = options;
     this.#network = new DrainNetwork(options.network);
+    this.#queues = new SendQueues(options.clock);
     // One for all: reading a bundle of authorities takes some milliseconds.
     this.#secureContext = createSecureContext(options.authorities === null ? {} : { ca: options.authorities });
   }
