@@ -35,7 +35,7 @@ benchTest("an old dyno is stopped when its requests are finished, and not before
   await bench.clock.advance(20_000);
   assert.deepEqual(bench.driver.signals, []);
   bench.driver.busy = 0;
-  await bench.windDown();
+  await bench.clock.advance(1_000);
   await bench.reach(() => bench.driver.signals, ["SIGTERM web.1"]);
 });
 

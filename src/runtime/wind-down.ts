@@ -14,7 +14,11 @@ export interface WindDownOptions {
 
 /** As long as Heroku gives a process after SIGTERM: article "Dynos and the Dyno Manager". */
 const LONGEST_MILLISECONDS = 30_000;
-const LOOK_MILLISECONDS = 100;
+/** The kernel walks its whole table for each look. */
+const LOOK_MILLISECONDS = 250;
+/** What has not ended by then is a long download or a WebSocket, and is looked for less often. */
+const PATIENT_AFTER_MILLISECONDS = 5_000;
+const PATIENT_LOOK_MILLISECONDS = 1_000;
 /**
  * A request may have chosen the dyno just before the routes changed and be about to connect; and the router's snapshot of its routes, from
  * which it would start again, is written within this time.
@@ -79,10 +83,12 @@ export class WindDown {
     let open = 0;
     try {
       const began = clock.now().getTime();
-      for (let waited = 0; waited < LONGEST_MILLISECONDS; waited = clock.now().getTime() - began) {
-        await clock.sleep(LOOK_MILLISECONDS, signal);
+      await clock.sleep(SHORTEST_MILLISECONDS, signal);
+      for (;;) {
         open = await driver.connections(dyno, port);
-        if (open === 0 && clock.now().getTime() - began >= SHORTEST_MILLISECONDS) break;
+        const waited = clock.now().getTime() - began;
+        if (open === 0 || waited >= LONGEST_MILLISECONDS) break;
+        await clock.sleep(waited < PATIENT_AFTER_MILLISECONDS ? LOOK_MILLISECONDS : PATIENT_LOOK_MILLISECONDS, signal);
       }
     } catch (cause) {
       if (signal.aborted) return;
