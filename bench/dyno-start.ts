@@ -19,6 +19,7 @@ const FLASK = join(import.meta.dirname, "..", "test", "apps", "flask");
 const MOST_MILLISECONDS_MORE = 150;
 const PROBE_MS = 1;
 const MEMORY_BYTES = 512 * 1024 * 1024;
+const DISK_BYTES = 4 * 1024 ** 3;
 
 /** A web dyno (Flask and gunicorn) from the driver's call to the bound port, beside the same program as a plain process of the same root. */
 export async function benchDynoStart(place: WorkPlace): Promise<Report> {
@@ -73,7 +74,7 @@ async function startDyno(driver: OciDriver, root: HandRoot, dynosFolder: string)
     command: "gunicorn main:app",
     env: { PATH: "/app/.heroku/python/bin:/usr/local/bin:/usr/bin:/bin", LANG: "C.UTF-8" },
     port: PORT,
-    size: { memoryBytes: MEMORY_BYTES, cpuShare: 1, maxProcesses: 256 },
+    size: { memoryBytes: MEMORY_BYTES, cpuShare: 1, maxProcesses: 256, diskBytes: DISK_BYTES },
     logPath: join(dynosFolder, "output", `${dynoId}.log`),
   };
   const from = performance.now();

@@ -44,6 +44,7 @@ export function containerNeeds(): Need[] {
     program("mmdebstrap"),
     program("nft", "nftables"),
     program("ip", "iproute2"),
+    program("mkfs.ext4", "e2fsprogs"),
     file(
       "debian-archive-keyring",
       "/usr/share/keyrings/debian-archive-keyring.gpg",

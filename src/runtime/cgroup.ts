@@ -167,6 +167,14 @@ export class Cgroups {
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
+  /** How many processes the group may have, and how many more the kernel has refused it. */
+  async processLimit(name: string): Promise<{ maxProcesses: number | null; refusedProcesses: number }> {
+    const folder = join(this.#root, ...(this.version === 2 ? [] : ["pids"]), this.slice, name);
+    const most = Number(await readFile(join(folder, "pids.max"), "utf8").catch(() => ""));
+    const events = await readFile(join(folder, "pids.events"), "utf8").catch(() => "");
+    return { maxProcesses: most > 0 ? most : null, refusedProcesses: counterOf(events, "max") };
+  }
+
   /** What the processes of the group use, as the kernel accounts it; null when there is no such group or it tells nothing. */
   async usage(name: string): Promise<DynoUsage | null> {
     const read = async (controller: string, file: string): Promise<string> => {

@@ -62,7 +62,7 @@ export class Trial {
       command,
       env: { DYNO: "web.1", GREETING: "it's $HOME; a b" },
       port: null,
-      size: { memoryBytes: 512 * 1024 * 1024, cpuShare: 1, maxProcesses: 256 },
+      size: { memoryBytes: 512 * 1024 * 1024, cpuShare: 1, maxProcesses: 256, diskBytes: 1024 ** 3 },
       logPath: join(this.folder, "logs", dynoId),
       ...more,
     };

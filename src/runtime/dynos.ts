@@ -8,6 +8,7 @@ import { healthCheckOf } from "./health-check.ts";
 import { probeHealth } from "./health-probe.ts";
 import { LaunchQueue } from "./launch-queue.ts";
 import { bootSeconds } from "./life-times.ts";
+import { strainVerdict } from "./limit-watch.ts";
 import { memoryVerdict } from "./memory-limits.ts";
 import type {
   AttachedDyno,
@@ -41,6 +42,8 @@ export interface DynosOptions {
 const PROBE_MILLISECONDS = 4;
 const EAGER_PROBES = 1000;
 const PATIENT_PROBE_MILLISECONDS = 100;
+
+const STRAIN_PAUSE_MILLISECONDS = 20_000;
 
 /** A health check ends before the boot time does, so that one line says why the dyno did not come up. */
 const BOOT_MARGIN_MILLISECONDS = 500;
@@ -197,6 +200,21 @@ export class Dynos {
     const usage = await this.#options.driver.usage(dynoId);
     if (usage === null || usage.memoryKills === 0) return [];
     return memoryVerdict(usage, fact.identity.quotaBytes, true).messages;
+  }
+
+  /** Has the log say what limits the dyno has come up against since it last did; not oftener than Heroku repeats R14, but at its end. */
+  async sayStrain(dynoId: string, isEnd = false): Promise<void> {
+    const { driver, clock, log } = this.#options;
+    const fact = this.#facts.get(dynoId);
+    if (fact === undefined || fact.identity === null || fact.started === null) return;
+    const now = clock.now();
+    if (!isEnd && fact.strainedAt !== null && now.getTime() - fact.strainedAt.getTime() < STRAIN_PAUSE_MILLISECONDS) return;
+    const strain = await driver.strain(fact.started);
+    const messages = strainVerdict(strain, fact.refusedProcesses);
+    if (messages.length === 0) return;
+    fact.strainedAt = now;
+    fact.refusedProcesses = strain.refusedProcesses;
+    for (const message of messages) log.say({ appId: fact.identity.appId, process: fact.identity.process, message });
   }
 
   /** The files by which the router can thaw a dyno; none for one that does not run, or is about to end. */

@@ -20,6 +20,9 @@ export interface DynoFact {
   identity: { appId: string; process: string; quotaBytes: number } | null;
   /** All its processes are stopped in place. */
   frozen: boolean;
+  /** Refused processes that the log has told of, and when it last told of a limit. */
+  refusedProcesses: number;
+  strainedAt: Date | null;
   /** It sleeps: when its processes were told to end. */
   hibernatingAt: Date | null;
   /** It has no row: when it was told to stop. */
@@ -42,6 +45,8 @@ export function launchingFact(appId: string): DynoFact {
     adopted: false,
     identity: null,
     frozen: false,
+    refusedProcesses: 0,
+    strainedAt: null,
     hibernatingAt: null,
     abandonedAt: null,
   };

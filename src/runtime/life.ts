@@ -190,6 +190,7 @@ export class Life {
     await this.#options.log.finish(record.id);
     // A command may end before anybody has seen it up.
     if (record.kind !== "formation" && record.state === "starting") this.#say(record, "State changed from starting to up");
+    await this.#options.dynos.sayStrain(record.id, true);
     if (exitCode === KILLED) this.#say(record, ...(await this.#options.dynos.lastMemoryWords(record.id)));
     this.#say(record, `Process exited with status ${exitCode}`);
     await this.#end(record, exitCode, next, scene);

@@ -25,6 +25,8 @@ export interface Driver {
   list(): Promise<ObservedDyno[]>;
   /** What the dyno uses at this moment; null when it is gone. */
   usage(dynoId: string): Promise<DynoUsage | null>;
+  /** Also for a while after the dyno's end, until it is removed. */
+  strain(dyno: StartedDyno): Promise<DynoStrain>;
   /** Calls back with each exit; the returned function ends the watching. */
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void;
   /** Removes what is left of an exited dyno: writable layer, mounts, network. The log stays until `logplex` has read it. */
@@ -56,6 +58,25 @@ export interface DynoLimits {
   /** Relative weight: 1 = one standard share. */
   cpuShare: number;
   maxProcesses: number;
+  /** What it may write, where the driver can limit that; undefined: as much as there is room for. */
+  diskBytes?: number;
+}
+
+/** The limits that a dyno has come up against. */
+export interface DynoStrain {
+  /** Processes and threads at a time; null: not limited. */
+  maxProcesses: number | null;
+  /** How many more the kernel has refused since the start. */
+  refusedProcesses: number;
+  /** Null: what it writes is not limited. */
+  disk: DiskUse | null;
+}
+
+export interface DiskUse {
+  bytes: number;
+  freeBytes: number;
+  files: number;
+  freeFiles: number;
 }
 
 /** Figures of one dyno at one moment, of all its processes together. */

@@ -7,6 +7,7 @@ import { Dynos } from "./dynos.ts";
 import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
 import { DiskWatch } from "./disk-watch.ts";
+import { LimitWatch } from "./limit-watch.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
@@ -87,6 +88,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #reconciler: Reconciler;
   readonly #waitingRoom: WaitingRoom;
   readonly #memoryWatch: MemoryWatch;
+  readonly #limitWatch: LimitWatch;
   readonly #diskWatch: DiskWatch;
   readonly #switches: Switches;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
@@ -119,6 +121,7 @@ class ReconcilingRuntime implements Runtime {
     });
     this.#waitingRoom = new WaitingRoom(clock);
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
+    this.#limitWatch = new LimitWatch({ dynos: this.#dynos, clock, journal });
     this.#diskWatch = new DiskWatch({ folder: join(options.logsFolder, "live"), dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
     const asked = (appId: string): void => this.#noteAsked(appId, clock.now());
@@ -157,6 +160,7 @@ class ReconcilingRuntime implements Runtime {
     });
     this.#fullPasses = this.#passForEver();
     this.#memoryWatch.start();
+    this.#limitWatch.start();
     this.#diskWatch.start();
   }
 
@@ -167,6 +171,7 @@ class ReconcilingRuntime implements Runtime {
     await this.#fullPasses;
     await this.#switches.close();
     await this.#memoryWatch.stop();
+    await this.#limitWatch.stop();
     await this.#diskWatch.stop();
     await this.#dynos.close();
     for (const { reject } of this.#releases.values()) reject(new Error("the control plane stops"));

@@ -1,4 +1,12 @@
-import type { AttachedDyno, Driver, DynoSpec, DynoUsage, ObservedDyno, StartedDyno } from "../../src/runtime/ports.ts";
+import type {
+  AttachedDyno,
+  Driver,
+  DynoSpec,
+  DynoStrain,
+  DynoUsage,
+  ObservedDyno,
+  StartedDyno,
+} from "../../src/runtime/ports.ts";
 
 interface FakeDyno {
   spec: DynoSpec;
@@ -83,6 +91,13 @@ export class FakeDriver implements Driver {
 
   async usage(): Promise<DynoUsage | null> {
     return this.used;
+  }
+
+  /** The limits that every dyno has come up against. */
+  strained: DynoStrain = { maxProcesses: null, refusedProcesses: 0, disk: null };
+
+  async strain(): Promise<DynoStrain> {
+    return this.strained;
   }
 
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void {

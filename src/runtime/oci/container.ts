@@ -1,14 +1,16 @@
 import { spawn } from "node:child_process";
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CommandError, runCommand } from "../../kernel/command.ts";
 import { awaitEnd, markProcess } from "../host-process.ts";
 import type { DynoNote } from "../dyno-folders.ts";
 import type { Lease } from "../network/network.ts";
-import type { DynoLimits } from "../ports.ts";
+import type { DiskUse, DynoLimits } from "../ports.ts";
 import { beginContainer } from "./begin.ts";
 import { describeContainer } from "./describe.ts";
 import { CA_BUNDLE_INSIDE, enterArgv, HELPER_ENV, type Machine } from "./machine.ts";
+import type { LayerImage } from "./layers.ts";
 import { mountPointKind, writeRoot } from "./root.ts";
 
 export interface ContainerPlan {
@@ -33,12 +35,14 @@ export interface PreparedContainer {
   lease: Lease;
   note: DynoNote;
   overlayOptions: string;
+  layer: LayerImage | null;
   bundle: string;
   pidFile: string;
 }
 
 /** A container's creation includes a handful of short programs; this long means that something hangs. */
 const CREATE_TIMEOUT_MILLISECONDS = 30_000;
+const LAYER_IMAGE = "layer.img";
 /** A dyno's unread output file is begun anew at this size: a flood fills no disk. */
 const MAX_LOG_BYTES = 64 * 1024 * 1024;
 
@@ -68,8 +72,12 @@ export async function prepareContainer(machine: Machine, plan: ContainerPlan): P
     const asked = plan.binds.some(({ inside }) => inside === CA_BUNDLE_INSIDE);
     const binds = asked ? plan.binds : [...plan.binds, ...certificates];
     const stack = machine.options.stackRoot(plan.stack);
+    const { diskBytes } = plan.limits;
+    const template = machine.layers === null || diskBytes === undefined ? null : await machine.layers.template(diskBytes);
+    const layer = template === null ? null : { template, image: folders.path(plan.id, LAYER_IMAGE) };
     const overlayOptions = await writeRoot({
       folder: bundle,
+      layer: layer === null ? null : machine.layerPath,
       layers: plan.slugRoot === null ? [stack] : [plan.slugRoot, stack],
       uid: plan.uid,
       hostname: plan.id,
@@ -95,7 +103,7 @@ export async function prepareContainer(machine: Machine, plan: ContainerPlan): P
       processor: process.arch,
     });
     await writeFile(`${bundle}/config.json`, JSON.stringify(config), { mode: 0o600 });
-    return { id: plan.id, lease, note, overlayOptions, bundle, pidFile: `${bundle}/init.pid` };
+    return { id: plan.id, lease, note, overlayOptions, layer, bundle, pidFile: `${bundle}/init.pid` };
   } catch (error) {
     network.release(lease.index);
     await folders.remove(plan.id);
@@ -112,7 +120,7 @@ export async function startMonitored(machine: Machine, prepared: PreparedContain
   conmon.push("--bundle", bundle, "--container-pidfile", pidFile, "--conmon-pidfile", monitorPidFile);
   conmon.push("--log-path", `k8s-file:${logPath}`, "--log-size-max", String(MAX_LOG_BYTES), "--no-sync-log");
   conmon.push("--exit-dir", machine.folders.exits, "--socket-dir-path", `${machine.options.dynosFolder}/sockets`);
-  const pid = await createByConmon(machine, enterArgv(machine, prepared.overlayOptions, conmon), bundle);
+  const pid = await createByConmon(machine, enterArgv(machine, prepared, conmon), bundle);
   const monitorPid = Number(await readFile(monitorPidFile, "utf8"));
   const note = { ...prepared.note, first: markProcess(pid), monitor: markProcess(monitorPid) };
   await machine.folders.write(note);
@@ -200,6 +208,16 @@ async function firstLine(machine: Machine, stream: Readable, failure: Promise<ne
 /** The id of the container's init on the host, 0 when it is not known. */
 export async function initPid(machine: Machine, id: string): Promise<number> {
   return Number(await readFile(machine.folders.path(id, "init.pid"), "utf8").catch(() => "0"));
+}
+
+/** How full the container's own file system is; null when it has none, or is gone. `pid`: its init. */
+export async function layerUse(machine: Machine, id: string, pid: number): Promise<DiskUse | null> {
+  if (machine.layers === null || !existsSync(machine.folders.path(id, LAYER_IMAGE))) return null;
+  // It is mounted in the container only.
+  const found = await statfs(`/proc/${pid}/root`).catch(() => null);
+  if (found === null) return null;
+  const { bsize, blocks, bavail, files, ffree } = found;
+  return { bytes: blocks * bsize, freeBytes: bavail * bsize, files, freeFiles: ffree };
 }
 
 /** Ends what still runs of a container, and removes everything of it: processes, runtime state, control group, folder, address. */

@@ -8,7 +8,7 @@ import { hasSwap, kernelLimits } from "../memory-limits.ts";
 import { PortProbe } from "../port-probe.ts";
 import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
-import { type ContainerPlan, destroyContainer, initPid, prepareContainer, startMonitored } from "./container.ts";
+import { type ContainerPlan, destroyContainer, initPid, layerUse, prepareContainer, startMonitored } from "./container.ts";
 import { closeMachine, enterArgv, HELPER_ENV, type Machine, type OciOptions, openMachine } from "./machine.ts";
 import { createSandbox } from "./sandbox.ts";
 
@@ -65,6 +65,10 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     thawFiles: (dynoId) => machine.cgroups.thawFiles(dynoId),
     list: async () => await machine.folders.observe(),
     usage: async (dynoId) => await machine.cgroups.usage(dynoId),
+    strain: async ({ dynoId, pid }) => ({
+      ...(await machine.cgroups.processLimit(dynoId)),
+      disk: await layerUse(machine, dynoId, pid),
+    }),
     watch: (onExit) => watchExits(machine.folders, options.clock, options.journal, onExit),
     remove: async (dynoId) => await destroyContainer(machine, dynoId),
     attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),
@@ -120,7 +124,7 @@ async function attachDyno(
 ): Promise<AttachedDyno> {
   const prepared = await prepareContainer(machine, planDyno(machine, spec, "attached", terminal));
   const run = [...machine.runtime, "run", "--bundle", prepared.bundle, "--pid-file", prepared.pidFile, spec.dynoId];
-  const argv = enterArgv(machine, prepared.overlayOptions, run);
+  const argv = enterArgv(machine, prepared, run);
   const attachment = attachCommand(argv, { env: HELPER_ENV, cwd: "/", terminal, relays: true });
   const ended = attachment.exited.finally(async () => {
     await destroyContainer(machine, spec.dynoId).catch((error: unknown) => machine.options.journal.fault("oci.attach", error));

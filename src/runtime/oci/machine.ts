@@ -9,6 +9,7 @@ import type { Journal } from "../../kernel/journal.ts";
 import { Cgroups } from "../cgroup.ts";
 import { DynoFolders } from "../dyno-folders.ts";
 import { type DynoNetwork, openNetwork } from "../network/network.ts";
+import { type LayerImage, Layers } from "./layers.ts";
 import { checkLayerPath } from "./root.ts";
 import { installationTag } from "../network/subnet.ts";
 
@@ -38,6 +39,9 @@ export interface Machine {
   conmon: string;
   /** Where each container mounts its root, in a mount namespace of its own. */
   rootPath: string;
+  /** Where it mounts its private layer there; null: this machine mounts no disk images. */
+  layerPath: string;
+  layers: Layers | null;
   userNamespace: boolean;
   /** Text of launch.sh. */
   launcher: string;
@@ -79,6 +83,8 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
   for (const folder of [runtimeState, sockets]) await mkdir(folder, { recursive: true, mode: 0o700 });
   // Not under the home: the user namespace's root must be able to walk there.
   await mkdir(rootPath, { recursive: true, mode: 0o755 });
+  const layerPath = `/run/zarpa-${tag}/layer`;
+  await mkdir(layerPath, { recursive: true, mode: 0o755 });
   const cgroups = new Cgroups(`zarpa-${tag}`, options.clock);
   await cgroups.create(MONITORS).catch((error: unknown) => {
     throw new Error("containers need control groups, and /sys/fs/cgroup is not writable", { cause: error });
@@ -93,6 +99,8 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
     runtimeState,
     conmon: findProgram("conmon"),
     rootPath,
+    layerPath,
+    layers: await openLayers(options),
     userNamespace: (await runCommand(["unshare", "--user", "true"])).exitCode === 0,
     launcher: await readFile(new URL("../launch.sh", import.meta.url), "utf8"),
     clearing: new Set(),
@@ -109,9 +117,14 @@ export async function closeMachine(machine: Machine): Promise<void> {
 }
 
 /** The argv that runs `command` beside the mounted root of a container. */
-export function enterArgv(machine: Machine, overlayOptions: string, command: string[]): string[] {
+export function enterArgv(
+  machine: Machine,
+  root: { overlayOptions: string; layer: LayerImage | null },
+  command: string[],
+): string[] {
   const enter = ["unshare", "--mount", "--propagation", "slave", "/bin/sh", ENTER];
-  return [...enter, overlayOptions, machine.rootPath, ...command];
+  const { template, image } = root.layer ?? { template: "", image: "" };
+  return [...enter, template, image, machine.layerPath, root.overlayOptions, machine.rootPath, ...command];
 }
 
 function findProgram(name: string): string {
@@ -119,6 +132,17 @@ function findProgram(name: string): string {
   const folder = SEARCH_PATH.find((folder) => existsSync(join(folder, name)));
   if (folder === undefined) throw new Error(`containers need the program "${name}", which is not installed`);
   return join(folder, name);
+}
+
+async function openLayers(options: OciOptions): Promise<Layers | null> {
+  const layers = new Layers(join(options.dynosFolder, "layers"), HELPER_ENV);
+  try {
+    await layers.tryOut();
+    return layers;
+  } catch (error) {
+    options.journal.fault("oci.no_disk_quota", error);
+    return null;
+  }
 }
 
 async function tryOverlay(folder: string): Promise<void> {

@@ -6,6 +6,7 @@ import { describeMemory } from "../memory-cases.ts";
 import { describeSandbox } from "../sandbox-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
 import { createOciDriver } from "./driver.ts";
+import { describeDisk } from "./disk-cases.ts";
 import { describeIsolation } from "./isolation-cases.ts";
 import { test } from "node:test";
 
@@ -32,6 +33,7 @@ if ("missing" in stack) {
       describeSleep(trial);
       describeMemory(trial);
       describeIsolation(trial, stack.root);
+      describeDisk(trial);
     },
   );
 }

@@ -3,8 +3,10 @@ import { dirname, join } from "node:path";
 
 /** What a container's root file system is put together from. */
 export interface RootFacts {
-  /** Holds `upper` and `work`. */
+  /** Holds `upper`, and `work` unless there is a layer. */
   folder: string;
+  /** Where a file system of its own, with `upper` and `work`, will be mounted for what the container writes; null: it is written here. */
+  layer: string | null;
   /** Read-only, the topmost first: the slug's root, if any, and the stack. */
   layers: string[];
   uid: number;
@@ -28,7 +30,7 @@ export async function writeRoot(facts: RootFacts): Promise<string> {
   }
   await mkdir(join(upper, "etc"), { recursive: true, mode: 0o755 });
   await mkdir(join(upper, "app"), { mode: 0o755 });
-  await mkdir(work, { mode: 0o700 });
+  if (facts.layer === null) await mkdir(work, { mode: 0o700 });
   await chown(join(upper, "app"), facts.uid, facts.uid);
   const stack = facts.layers.at(-1) ?? "/";
   const files = {
@@ -42,7 +44,12 @@ export async function writeRoot(facts: RootFacts): Promise<string> {
     Object.entries(files).map(async ([name, text]) => await writeFile(join(upper, "etc", name), text, { mode: 0o644 })),
   );
   for (const point of facts.mountPoints) await ensureMountPoint(upper, facts.layers, point);
-  return `lowerdir=${facts.layers.join(":")},upperdir=${upper},workdir=${work},volatile,nosuid,nodev`;
+  const { layer, layers } = facts;
+  const folders =
+    layer === null
+      ? `lowerdir=${layers.join(":")},upperdir=${upper},workdir=${work}`
+      : `lowerdir=${[upper, ...layers].join(":")},upperdir=${layer}/upper,workdir=${layer}/work`;
+  return `${folders},volatile,nosuid,nodev`;
 }
 
 /** The overlay's options are one text with commas and colons in between. Throws an Error for a path that would break it. */

@@ -49,7 +49,7 @@ async function stand(machine: Machine, place: BuildPlace): Promise<BuildStandby>
   });
   // Kept after its end, because the count of processes killed for want of memory goes with it.
   const run = [...machine.runtime, "run", "--keep", "--bundle", prepared.bundle, "--pid-file", prepared.pidFile, id];
-  const helper = startHelper(enterArgv(machine, prepared.overlayOptions, run), { env: HELPER_ENV, stdin: "pipe" });
+  const helper = startHelper(enterArgv(machine, prepared, run), { env: HELPER_ENV, stdin: "pipe" });
   return {
     run: async (command) => await runIn(machine, id, helper, command),
     drop: async () => {

@@ -59,6 +59,7 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     thawFiles: (dynoId) => host.cgroups?.thawFiles(dynoId) ?? [],
     list: async () => await host.folders.observe(),
     usage: async (dynoId) => await host.usage(dynoId),
+    strain: async ({ dynoId }) => await host.strain(dynoId),
     watch: (onExit) => {
       const endings = [watchExits(host.folders, options.clock, options.journal, onExit), boundLogs(host)];
       return () => {

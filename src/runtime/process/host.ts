@@ -7,7 +7,7 @@ import { Cgroups } from "../cgroup.ts";
 import { DynoFolders } from "../dyno-folders.ts";
 import { awaitEnd, markProcess, processesMarked, sendSignal, usageOf } from "../host-process.ts";
 import { installationTag } from "../network/subnet.ts";
-import type { DynoLimits, DynoUsage } from "../ports.ts";
+import type { DynoLimits, DynoStrain, DynoUsage } from "../ports.ts";
 
 export interface ProcessOptions {
   /** `<home>/dynos`. */
@@ -120,6 +120,11 @@ export class Host {
 
   async memoryKills(dynoId: string): Promise<number> {
     return (await this.cgroups?.memoryKills(dynoId)) ?? 0;
+  }
+
+  async strain(dynoId: string): Promise<DynoStrain> {
+    const processes = await this.cgroups?.processLimit(dynoId);
+    return { maxProcesses: null, refusedProcesses: 0, ...processes, disk: null };
   }
 
   async usage(dynoId: string): Promise<DynoUsage | null> {
