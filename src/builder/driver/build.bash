@@ -96,5 +96,8 @@ done
 if [[ -x $last/bin/release ]]; then
   "$last/bin/release" "$build" </dev/null >"$result/release" || stop release "${answers[-1]}"
 fi
-if [[ -f $build/Procfile ]]; then head -c 1000000 "$build/Procfile" >"$result/Procfile"; fi
+if [[ -f $build/Procfile ]]; then
+  IFS= read -r -d '' -n 1000000 text <"$build/Procfile"
+  printf '%s' "$text" >"$result/Procfile"
+fi
 printf 'done\n' >"$result/done"

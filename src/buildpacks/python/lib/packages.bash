@@ -58,11 +58,11 @@ describe_dependencies() {
     setup) if ! is_isolated; then frozen=no; fi ;;
   esac
   local sum
-  sum=$(sha256sum -- "${files[@]}" </dev/null | sha256sum)
+  sum=$(sha256sum -- "${files[@]}" </dev/null)
   dependencies="package manager: $manager
 Python version: ${requested:-default} $(stack_minor)
 stack: $STACK
-dependencies: ${sum%% *}"
+dependencies: ${sum//$'\n'/ }"
 }
 
 # Adds a requirements file, and those that it includes, to `files`.
@@ -187,6 +187,15 @@ install_project() {
   if (cd "$HOME" && run_uv pip install --python "$venv/bin/python" "${options[@]}" .) | indent; then return; fi
   if [[ $manager == setup ]]; then fail "The app's own setup.py could not be installed." "See the log output above."; fi
   warning "The project itself is not installed as a package (see above); its modules are imported from the app's folder."
+}
+
+# Programs of a relocatable environment start three helpers, each time, to find their Python; in a container it has its place.
+pin_programs() {
+  if ! is_isolated; then return; fi
+  local programs
+  mapfile -t programs < <(grep -lIs "^'''exec' \"\$(dirname " "$venv"/bin/*)
+  if ((${#programs[@]} == 0)); then return; fi
+  sed -i -e "1{/^#!\/bin\/sh$/{N;N;s|^.*$|#!$HOME/.heroku/python/bin/python|}}" "${programs[@]}"
 }
 
 # From now on a failure loses nothing of what was installed.

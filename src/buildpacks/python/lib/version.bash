@@ -40,9 +40,10 @@ read_version() {
 
 # The stack's own Python, without starting it: `3.13`.
 stack_minor() {
-  local target
-  target=$(readlink -f /usr/bin/python3)
-  printf '%s' "${target##*python}"
+  local program
+  for program in /usr/bin/python3.*; do
+    if [[ $program -ef /usr/bin/python3 && $program != *-* ]]; then printf '%s' "${program##*python}"; fi
+  done
 }
 
 stack_version() { /usr/bin/python3 -I -S -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'; }
