@@ -25,6 +25,7 @@ test("bad names, null bytes and too much are refused, and nothing is changed", a
   const { ctx, app, actor } = platform;
   await assert.rejects(updateConfigVars(ctx, app.id, actor, { OK: "1", "NOT-OK": "1" }), /"NOT-OK" is no name/);
   await assert.rejects(updateConfigVars(ctx, app.id, actor, { OK: "a\0b" }), /null byte/);
+  await assert.rejects(updateConfigVars(ctx, app.id, actor, { ["A".repeat(256)]: "x" }), /255 at most/);
   const most = "x".repeat(MAX_CONFIG_BYTES - 1);
   await assert.rejects(updateConfigVars(ctx, app.id, actor, { A: `${most}y` }), /65536 bytes in all.*65537/);
   assert.deepEqual(await readConfigVars(ctx, app.id), {});

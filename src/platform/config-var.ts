@@ -11,7 +11,9 @@ export const MAX_CONFIG_BYTES = 64 * 1024;
 /** New values by name; null removes. */
 export type ConfigChanges = Record<string, string | null>;
 
-const NAME = /^\w+$/;
+/** Builds get each config var as a file of its name. */
+const MAX_NAME_LENGTH = 255;
+const NAME = new RegExp(`^\\w{1,${MAX_NAME_LENGTH}}$`);
 
 /** The app's config vars: https://devcenter.heroku.com/articles/config-vars */
 export async function readConfigVars(ctx: Platform, appId: string): Promise<ConfigVars> {
@@ -44,7 +46,7 @@ export function mergeConfig(
   const removed: string[] = [];
   for (const [name, value] of Object.entries(changes)) {
     if (!NAME.test(name)) {
-      throw invalid(`"${name}" is no name for a config var: use letters, digits and underscores.`);
+      throw invalid(`"${name}" is no name for a config var: use letters, digits and underscores, ${MAX_NAME_LENGTH} at most.`);
     }
     if (value === null) {
       if (merged.delete(name)) removed.push(name);

@@ -49,6 +49,15 @@ async function runDyno(platform: TestPlatform, name: string, state: "up" | "down
   return id;
 }
 
+test("one-off dynos are bounded: how many, and what they are given", async () => {
+  await using platform = await testPlatform();
+  await platform.deploy({ web: "w" });
+  const { ctx, app, actor } = platform;
+  await assert.rejects(createOneOff(ctx, app.id, actor, { ...order, env: { A: "x".repeat(65_536) } }), /65536 bytes at most/);
+  for (let count = 0; count < 50; count += 1) await createOneOff(ctx, app.id, actor, order);
+  await assert.rejects(createOneOff(ctx, app.id, actor, order), /Only 50 one-off dynos of an app may run at once/);
+});
+
 test("the list shows the newest instance of each name and nothing that is down", async () => {
   await using platform = await testPlatform();
   await platform.deploy({ web: "w" });

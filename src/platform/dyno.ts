@@ -55,6 +55,9 @@ const ONE_OFF_TYPE = "run";
 const FIRST_NUMBER = 1000;
 const NUMBERS_END = 10_000;
 const MAX_COMMAND_BYTES = 64 * 1024;
+const MAX_ENV_BYTES = 64 * 1024;
+/** https://devcenter.heroku.com/articles/one-off-dynos#one-off-dyno-concurrency */
+const MAX_ONE_OFFS = 50;
 const MAX_TIME_TO_LIVE_SECONDS = 24 * 60 * 60;
 
 /** What runs or crashed: the newest instance of each name. An old instance that a new one is replacing is not shown. */
@@ -99,7 +102,18 @@ export async function createOneOff(
       .where("current", "=", true)
       .executeTakeFirst();
     if (release === undefined) throw new Refusal("conflict", "The app has no release yet.");
-    const taken = await trx.selectFrom("dynos").select("name").where("app_id", "=", appId).where("state", "<>", "down").execute();
+    const taken = await trx
+      .selectFrom("dynos")
+      .select(["name", "kind"])
+      .where("app_id", "=", appId)
+      .where("state", "<>", "down")
+      .execute();
+    if (taken.filter(({ kind }) => kind === "one-off").length >= MAX_ONE_OFFS) {
+      throw new Refusal(
+        "rate_limit",
+        `Only ${MAX_ONE_OFFS} one-off dynos of an app may run at once: stop some of them with ps:stop.`,
+      );
+    }
     const type = order.type ?? ONE_OFF_TYPE;
     const sizes = await trx.selectFrom("formations").select(["type", "size"]).where("app_id", "=", appId).execute();
     const usual = sizes.find((row) => row.type === type) ?? sizes.find((row) => row.type === WEB) ?? sizes[0];
@@ -146,6 +160,9 @@ function checkOrder(order: OneOffOrder): void {
   if (timeToLive !== null && (timeToLive < 1 || timeToLive > MAX_TIME_TO_LIVE_SECONDS)) {
     throw invalid(`time_to_live is ${timeToLive}: it must be from 1 to ${MAX_TIME_TO_LIVE_SECONDS} seconds, which is a day.`);
   }
+  const envBytes = Object.entries(order.env).reduce((sum, [name, value]) => sum + Buffer.byteLength(`${name}${value}`), 0);
+  if (envBytes > MAX_ENV_BYTES)
+    throw invalid(`The variables are too long: ${MAX_ENV_BYTES} bytes at most, names and values together.`);
   const bad = Object.keys(order.env).find((name) => !/^\w+$/.test(name));
   if (bad !== undefined) throw invalid(`"${bad}" is no name for a variable: use letters, digits and underscores.`);
   if (order.type !== null && !isProcessTypeName(order.type)) {
