@@ -56,7 +56,7 @@ const FIRST_NUMBER = 1000;
 const NUMBERS_END = 10_000;
 const MAX_COMMAND_BYTES = 64 * 1024;
 const MAX_ENV_BYTES = 64 * 1024;
-/** https://devcenter.heroku.com/articles/one-off-dynos#one-off-dyno-concurrency */
+/** https://devcenter.heroku.com/articles/one-off-dynos */
 const MAX_ONE_OFFS = 50;
 const MAX_TIME_TO_LIVE_SECONDS = 24 * 60 * 60;
 
