@@ -59,6 +59,19 @@ export function admitThawing(file: string, worker: WorkerAccount | null): void {
 }
 
 /**
+ * Lets nginx's workers enter a slug whose folders they serve. A slug's own folder is closed to others; its name is a hash that nobody
+ * guesses, in a folder that nobody may list.
+ */
+export function admitFiles(root: string, worker: WorkerAccount | null): void {
+  if (worker === null) return;
+  for (const folder of [root, dirname(root), dirname(dirname(root))]) {
+    if (!existsSync(folder)) return;
+    const { mode } = statSync(folder);
+    if ((mode & ENTER) === 0) chmodSync(folder, (mode & 0o777) | ENTER);
+  }
+}
+
+/**
  * Copies our Lua modules beside the configuration, in a folder named by their content: what runs does not change under nginx when the
  * source does, and a change shows in the configuration.
  */

@@ -8,7 +8,7 @@ import type { Journal } from "../kernel/journal.ts";
 import { CertificateTable, type RouterCertificate } from "./certificate-table.ts";
 import { nginxConfiguration, ROUTER_FILES, type RouterConfiguration } from "./configuration.ts";
 import { Feed } from "./feed.ts";
-import { admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
+import { admitFiles, admitThawing, admitWorkers, installLua, makeFolders, removeFormerLua, type RouterPaths } from "./folders.ts";
 import { type NginxInstallation, openFilesLimit, type WorkerAccount } from "./installation.ts";
 import { HEROKU_LIMITS, type RouterLimits } from "./limits.ts";
 import { type Listening, NginxProcess } from "./nginx-process.ts";
@@ -141,6 +141,7 @@ export function createRouter(options: RouterOptions): Router {
     },
     async publish(route) {
       for (const file of route.thaw ?? []) admitThawing(file, worker);
+      if (route.options?.files !== undefined) admitFiles(route.options.files.root, worker);
       await table.publish(route);
     },
     withdraw: async (appId) => await table.withdraw(appId),
