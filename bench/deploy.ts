@@ -13,6 +13,8 @@ import { openHandRoot, type WorkPlace } from "./work-place.ts";
 const ROUNDS = 9;
 /** By then the old dyno has been stopped and removed. */
 const REST_MS = 2500;
+/** Each page that is asked for too early costs processor time that the deploy could use. */
+const POLL_MS = 10;
 const APP = "bench-deploy";
 const FIRST_PORT = 21_000;
 const MOST_TIMES_BY_HAND = 2;
@@ -87,7 +89,7 @@ async function ourDeploys(platform: TestPlatform, closing: AsyncDisposableStack)
       });
       const pushed = push.then(() => pushes.push(performance.now() - from));
       await Promise.race([released.promise, pushed]);
-      await until(async () => await shows(text), "the new page");
+      await until(async () => await shows(text), "the new page", POLL_MS);
       const milliseconds = performance.now() - from;
       await pushed;
       return milliseconds;
@@ -128,7 +130,7 @@ async function deploysByHand(place: WorkPlace, closing: AsyncDisposableStack): P
         const page = await requestPage(port, "localhost", "/").catch(() => null);
         return page?.body.includes(text) === true;
       };
-      await until(shows, "the page by hand");
+      await until(shows, "the page by hand", POLL_MS);
       const milliseconds = performance.now() - from;
       if (serving !== null) await end(serving);
       serving = gunicorn;
