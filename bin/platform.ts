@@ -18,6 +18,7 @@ import { failInterruptedBuilds } from "../src/platform/build-outcome.ts";
 import type { Addresses, Platform, PlatformEvents } from "../src/platform/context.ts";
 import { connect } from "../src/platform/database/connect.ts";
 import { migrations } from "../src/platform/database/migrations.ts";
+import { DynoSizes } from "../src/platform/dyno-size.ts";
 import { formationStore } from "../src/platform/formation-store.ts";
 import { listLogDrains } from "../src/platform/log-drain.ts";
 import { failInterruptedReleases } from "../src/platform/release.ts";
@@ -58,7 +59,14 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
     const buildOutputPath = (id: string): string => join(paths.builds, `${id}.log`);
     const releaseOutputPath = (id: string): string => join(paths.builds, `release-${id}.log`);
     const late = lateEvents();
-    const platform: Platform = { db, clock, vault: new Vault(boot.vaultKey), addresses: addressesOf(boot), events: late.events };
+    const platform: Platform = {
+      db,
+      clock,
+      vault: new Vault(boot.vaultKey),
+      sizes: await DynoSizes.load(db),
+      addresses: addressesOf(boot),
+      events: late.events,
+    };
 
     const logplex = new Logplex({ folder: paths.logs, clock, journal });
     ending.defer(async () => await logplex.close());
@@ -193,6 +201,7 @@ export async function runPlatform(boot: Boot): Promise<RunningPlatform> {
       journal,
       ports: {
         logs: logplex,
+        runInside: (order) => runtime.runInside(order),
         drains,
         exposeFigures: async () => await figures.expose(drains),
         outputs,

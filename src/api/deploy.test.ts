@@ -236,8 +236,12 @@ describe("formation and dynos", () => {
       const answer = await user.call(method, path);
       assert.deepEqual([answer.status, answer.body], [202, {}], `${method} ${path}`);
     }
-    const inside = await user.call("POST", `/apps/first-light/dynos/${run.body.name}`, { command: "ls" });
-    assert.match(inside.body.message, /Cannot run inside/);
+    const path = `/apps/first-light/dynos/${run.body.name}`;
+    assert.match((await user.call("POST", path, { command: "ls" })).body.message, /Cannot run inside run\.\d+: it is created/);
+    await api.platform.db.updateTable("dynos").set({ state: "up" }).execute();
+    const inside = await user.call("POST", path, { command: "w --fast", env: { TERM: "xterm" } });
+    assert.deepEqual([inside.status, inside.body.name, inside.body.command], [201, run.body.name, "w --fast"]);
+    assert.match(inside.body.attach_url, /^rendezvous:/);
     assert.equal((await user.call("POST", "/apps/first-light/dynos", {})).body.id, "invalid_params");
   });
 
@@ -251,6 +255,15 @@ describe("formation and dynos", () => {
     );
     assert.equal((await user.call("GET", "/dyno-sizes/STANDARD-2X")).body.memory, 1);
     assert.equal((await user.call("GET", "/dyno-sizes/giant")).status, 404);
+    const extended = await user.call("GET", "/dyno-sizes/eco?extended=true");
+    assert.deepEqual(extended.body.extended, { disk: 4, max_processes: 256, max_quantity: 1, sleeps: true, tier: "eco" });
+    assert.equal((await user.call("PATCH", "/dyno-sizes/eco", { memory: 1 })).status, 403);
+    const admin = await world.api.user("root@example.com", { isAdmin: true });
+    assert.equal((await admin.call("POST", "/dyno-sizes", { name: "Lab", memory: 2 })).body.extended.max_quantity, 100);
+    assert.equal((await admin.call("PATCH", "/dyno-sizes/lab", { sleeps: true })).body.extended.sleeps, true);
+    assert.equal((await admin.call("DELETE", "/dyno-sizes/lab")).status, 200);
+    assert.equal((await admin.call("PATCH", `/accounts/${user.accountId}/limits`, { max_dynos: 7 })).body.max_dynos, 7);
+    assert.equal((await user.call("GET", "/accounts/~/limits")).body.eco_hours, 1000);
     const quota = await user.call("GET", `/accounts/${user.accountId}/actions/get-quota`);
     assert.deepEqual(quota.body, { account_quota: 3_600_000, quota_used: 0, apps: [] });
     assert.equal((await user.call("GET", `/accounts/${newId()}/actions/get-quota`)).status, 404);

@@ -4,6 +4,16 @@ import type { Outputs } from "../kernel/output.ts";
 /** What the API asks of rooms it may not import; wired in `bin/`. */
 export interface ApiPorts {
   logs: LogReader;
+  /** Runs a program in a running dyno for the client that comes with the secret of this digest. */
+  runInside(order: {
+    appId: string;
+    dynoId: string;
+    process: string;
+    command: string;
+    env: Record<string, string>;
+    hasTerminal: boolean;
+    digest: Buffer;
+  }): void;
   drains: DrainObserver;
   /** Every app's figures in Prometheus' text format. */
   exposeFigures(): Promise<string>;

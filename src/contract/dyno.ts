@@ -50,5 +50,7 @@ export const DynoCreate = Type.Object({
   type: Type.Optional(NullableString),
 });
 
+export type DynoCreate = Static<typeof DynoCreate>;
+
 /** The answer to restarts and stops. */
 export const Nothing = Type.Object({}, { additionalProperties: false });

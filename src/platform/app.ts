@@ -8,7 +8,6 @@ import { sealConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
 import type { Tables } from "./database/tables.ts";
 import { defaultHostname } from "./domain.ts";
-import { processTier } from "./dyno-size.ts";
 import type { Identity } from "./identity.ts";
 import { chooseRegion, findRegion } from "./region.ts";
 import { invalid, isDuplicate } from "./refusals.ts";
@@ -36,7 +35,7 @@ export function appResource(ctx: Platform, app: FoundApp): App {
     name: app.name,
     organization: null,
     owner: { id: app.owner_id, email: app.owner_email },
-    process_tier: processTier(app.sizes),
+    process_tier: ctx.sizes.processTier(app.sizes),
     region: named(findRegion(app.region)),
     released_at: app.released_at?.toISOString() ?? null,
     repo_size: app.repo_size,

@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { Clock } from "../kernel/clock.ts";
 import type { Vault } from "../kernel/secret.ts";
 import type { Tables } from "./database/tables.ts";
+import type { DynoSizes } from "./dyno-size.ts";
 
 /** How the world sees this installation; built once from the settings. */
 export interface Addresses {
@@ -50,6 +51,7 @@ export interface Platform {
   db: Kysely<Tables>;
   clock: Clock;
   vault: Vault;
+  sizes: DynoSizes;
   addresses: Addresses;
   events: PlatformEvents;
 }

@@ -1,5 +1,4 @@
 import type { Platform } from "./context.ts";
-import { limitsOf } from "./dyno-size.ts";
 
 /** A dyno whose use is measured. */
 export interface SampledDyno {
@@ -51,7 +50,7 @@ export async function sampledDynos(ctx: Platform): Promise<SampledDyno[]> {
     .execute();
   return rows.map(({ size, feature, ...row }) => ({
     ...row,
-    memoryBytes: limitsOf(size).memoryBytes,
+    memoryBytes: ctx.sizes.limits(size).memoryBytes,
     isLogged: feature !== null,
   }));
 }

@@ -138,7 +138,12 @@ test("the runtime sees hosts, release and formation, and nothing to run before t
   );
   await store.update(id, { state: "down", exit_code: 143 });
   assert.deepEqual(await store.dynos(app.id), []);
-  assert.deepEqual(store.limits("Standard-2X"), { memoryBytes: 1024 ** 3, cpuShare: 2, maxProcesses: 512 });
+  assert.deepEqual(store.limits("Standard-2X"), {
+    memoryBytes: 1024 ** 3,
+    cpuShare: 2,
+    maxProcesses: 512,
+    diskBytes: 8 * 1024 ** 3,
+  });
 });
 
 test("Eco hours are what the dynos of the account really ran this month", async () => {

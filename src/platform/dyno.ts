@@ -6,7 +6,9 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type Actor, changeApp } from "./change.ts";
 import type { Platform } from "./context.ts";
 import type { Dynos } from "./database/tables.ts";
-import { DEFAULT_SIZE, mustFindSize } from "./dyno-size.ts";
+import { DEFAULT_SIZE } from "./dyno-size.ts";
+import { checkDynoLimit } from "./dyno-limit.ts";
+import { hasUsedUp } from "./quota.ts";
 import { expandCommand, isProcessTypeName, WEB } from "./process-type.ts";
 import { invalid } from "./refusals.ts";
 
@@ -93,7 +95,7 @@ export async function createOneOff(
   order: OneOffOrder,
 ): Promise<{ dyno: DynoRow; attachUrl: string | null }> {
   checkOrder(order);
-  return await changeApp(ctx, appId, async ({ trx, say }) => {
+  return await changeApp(ctx, appId, async ({ trx, app, say }) => {
     const release = await trx
       .selectFrom("releases")
       .leftJoin("slugs", "slugs.id", "releases.slug_id")
@@ -117,6 +119,9 @@ export async function createOneOff(
     const type = order.type ?? ONE_OFF_TYPE;
     const sizes = await trx.selectFrom("formations").select(["type", "size"]).where("app_id", "=", appId).execute();
     const usual = sizes.find((row) => row.type === type) ?? sizes.find((row) => row.type === WEB) ?? sizes[0];
+    const size = ctx.sizes.mustFind(order.size ?? usual?.size ?? DEFAULT_SIZE);
+    if (size.tier === "eco" && (await hasUsedUp(ctx, app.owner_id))) throw noHoursLeft(size.name);
+    await checkDynoLimit(trx, app.owner_id, 1);
     const token = order.attach ? newToken() : null;
     const now = ctx.clock.now();
     const dyno = await trx
@@ -127,14 +132,14 @@ export async function createOneOff(
         release_id: release.id,
         type,
         name: freeName(type, new Set(taken.map((row) => row.name))),
-        size: mustFindSize(order.size ?? usual?.size ?? DEFAULT_SIZE).name,
+        size: size.name,
         command: expandCommand(order.command, release.process_types ?? {}),
         state: "created",
         kind: "one-off",
         attach: order.attach,
         force_no_tty: order.forceNoTty,
         time_to_live: order.timeToLive,
-        env: JSON.stringify(Object.fromEntries(Object.entries(order.env).map(([name, value]) => [name, String(value)]))),
+        env: JSON.stringify(textsOf(order.env)),
         attach_digest: token === null ? null : tokenDigest(token),
         stop_requested: false,
         crashes: 0,
@@ -147,6 +152,51 @@ export async function createOneOff(
     const attachUrl = token === null ? null : `${ctx.addresses.rendezvousOrigin}/${token}`;
     return { dyno: { ...dyno, version: release.version }, attachUrl };
   });
+}
+
+/** A program to be run in a running dyno, and where its client connects to. */
+export interface InsideRun {
+  dyno: DynoRow;
+  command: string;
+  env: Record<string, string>;
+  digest: Buffer;
+  attachUrl: string;
+}
+
+/** Orders a program in a running dyno (`heroku run:inside`); the runtime has to be told of it before the answer goes out. */
+export async function orderInside(
+  ctx: Platform,
+  appId: string,
+  actor: Actor,
+  nameOrId: string,
+  order: OneOffOrder,
+): Promise<InsideRun> {
+  checkOrder(order);
+  const dyno = await findDyno(ctx, appId, nameOrId);
+  if (dyno.state !== "up") {
+    const way = dyno.state === "idle" ? "it is asleep, and a request to the app wakes it." : `it is ${dyno.state}.`;
+    throw invalid(`Cannot run inside ${dyno.name}: ${way}`);
+  }
+  const slug = await ctx.db
+    .selectFrom("releases")
+    .innerJoin("slugs", "slugs.id", "releases.slug_id")
+    .select("slugs.process_types")
+    .where("releases.id", "=", dyno.release_id)
+    .executeTakeFirst();
+  const token = newToken();
+  const message = `Running \`${order.command}\` inside ${dyno.name} by user ${actor.email}`;
+  ctx.events.log({ app_id: appId, source: "app", process: "api", message });
+  return {
+    dyno,
+    command: expandCommand(order.command, slug?.process_types ?? {}),
+    env: textsOf(order.env),
+    digest: tokenDigest(token),
+    attachUrl: `${ctx.addresses.rendezvousOrigin}/${token}`,
+  };
+}
+
+function textsOf(env: Record<string, string | number>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
 }
 
 function checkOrder(order: OneOffOrder): void {
@@ -168,6 +218,11 @@ function checkOrder(order: OneOffOrder): void {
   if (order.type !== null && !isProcessTypeName(order.type)) {
     throw invalid(`"${order.type}" is no process type: use letters, digits, - and _, 128 at most.`);
   }
+}
+
+function noHoursLeft(size: string): Refusal {
+  const message = `This month's ${size} dyno hours are used up. They come back on the first of the next month; run it with --size basic.`;
+  return new Refusal("forbidden", message);
 }
 
 function freeName(type: string, taken: ReadonlySet<string>): string {

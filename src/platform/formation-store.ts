@@ -4,12 +4,13 @@ import { appUid } from "./app-uid.ts";
 import { openConfig } from "./config.ts";
 import type { Platform } from "./context.ts";
 import type { Dynos, DynoState } from "./database/tables.ts";
-import { type DynoLimits, limitsOf } from "./dyno-size.ts";
+import type { DynoLimits } from "./dyno-size.ts";
 import { enabledFeatures } from "./feature.ts";
 import { listFormation } from "./formation.ts";
 import { DYNO_METADATA, dynoMetadata } from "./dyno-metadata.ts";
 import { RELEASE } from "./process-type.ts";
 import { recordSwitch, type SwitchProof } from "./release-switch.ts";
+import { EcoPools, usesEcoHours } from "./quota.ts";
 import { beginSleep, endSleep, keepWakeTime, maySleep, sleepingSince } from "./sleep.ts";
 
 /** The shapes of `FormationStore` in src/runtime/ports.ts, which this room may not import. */
@@ -28,7 +29,7 @@ interface DesiredApp {
   hosts: string[];
   release: DesiredRelease | null;
   formation: { type: string; quantity: number; size: string; command: string }[];
-  sleep: { may: boolean; since: Date | null };
+  sleep: { may: boolean; since: Date | null; exhausted: boolean };
   features: string[];
 }
 
@@ -61,6 +62,7 @@ export interface FormationStore {
 /** The runtime's view of the platform's rows. `slugsFolder`: where slugs lie, one folder a tree. */
 export function formationStore(ctx: Platform, slugsFolder: string): FormationStore {
   const { db } = ctx;
+  const pools = new EcoPools(ctx);
   const release = async (where: { id: string } | { currentOf: string }): Promise<DesiredRelease | null> => {
     let query = db
       .selectFrom("releases")
@@ -86,7 +88,7 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
     desired: async (appId) => {
       const app = await db
         .selectFrom("apps")
-        .select(["id", "name", "number", "maintenance"])
+        .select(["id", "name", "number", "maintenance", "owner_id"])
         .where("id", "=", appId)
         .executeTakeFirst();
       if (app === undefined) return null;
@@ -105,7 +107,11 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
         formation: formation
           .filter((row) => row.type !== RELEASE)
           .map(({ type, quantity, size, command }) => ({ type, quantity, size, command })),
-        sleep: { may: maySleep(formation), since },
+        sleep: {
+          may: maySleep(ctx, formation),
+          since,
+          exhausted: usesEcoHours(ctx, formation) && (await pools.isExhausted(app.owner_id)),
+        },
         features,
       };
     },
@@ -133,7 +139,7 @@ export function formationStore(ctx: Platform, slugsFolder: string): FormationSto
     sleep: async (appId) => await beginSleep(ctx, appId),
     wake: async (appId) => await endSleep(ctx, appId),
     woken: async (appId) => await keepWakeTime(ctx, appId),
-    limits: limitsOf,
     recordSwitch: async (releaseId, proof) => await recordSwitch(ctx, releaseId, proof),
+    limits: (size) => ctx.sizes.limits(size),
   };
 }

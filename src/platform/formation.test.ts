@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { testPlatform } from "../../test/support/platform.ts";
 import { applyUpdates, type FormationRow, type FormationUpdate, listFormation, updateFormation } from "./formation.ts";
 
 const stamp = new Date(0);
+const shared = await testPlatform();
+const { sizes } = shared.ctx;
+after(async () => await shared[Symbol.asyncDispose]());
 
 function row(type: string, quantity: number, size: string): FormationRow {
   return { id: `id-${type}`, app_id: "app", type, quantity, size, command: type, created_at: stamp, updated_at: stamp };
 }
 
 function scale(formation: FormationRow[], ...updates: FormationUpdate[]): string {
-  return applyUpdates(formation, updates)
+  return applyUpdates(sizes, formation, updates)
     .map(({ type, quantity, size }) => `${type}=${quantity}:${size}`)
     .join(" ");
 }

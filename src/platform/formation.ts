@@ -5,7 +5,8 @@ import { Refusal } from "../kernel/refusal.ts";
 import { type Actor, changeApp } from "./change.ts";
 import type { Platform } from "./context.ts";
 import type { Formations, Tables } from "./database/tables.ts";
-import { type DynoSize, mustFindSize } from "./dyno-size.ts";
+import { checkDynoLimit } from "./dyno-limit.ts";
+import type { DynoSize, DynoSizes } from "./dyno-size.ts";
 import { RELEASE } from "./process-type.ts";
 import { invalid } from "./refusals.ts";
 
@@ -22,8 +23,8 @@ export interface FormationUpdate {
 }
 
 /** The process type as the API shows it. */
-export function formationResource(app: { id: string; name: string }, row: FormationRow): Formation {
-  const size = sizeOf(row);
+export function formationResource(ctx: Platform, app: { id: string; name: string }, row: FormationRow): Formation {
+  const size = ctx.sizes.mustFind(row.size);
   return {
     app: { id: app.id, name: app.name },
     command: row.command,
@@ -65,9 +66,10 @@ export async function updateFormation(
   actor: Actor,
   updates: readonly FormationUpdate[],
 ): Promise<FormationRow[]> {
-  return await changeApp(ctx, appId, async ({ trx, say }) => {
+  return await changeApp(ctx, appId, async ({ trx, app, say }) => {
     const before = await listFormation(trx, appId);
-    const after = applyUpdates(before, updates);
+    const after = applyUpdates(ctx.sizes, before, updates);
+    await checkDynoLimit(trx, app.owner_id, sumOf(after) - sumOf(before));
     const now = ctx.clock.now();
     const changed = after.filter((row, index) => row.quantity !== before[index]?.quantity || row.size !== before[index]?.size);
     for (const row of changed) {
@@ -87,7 +89,11 @@ export async function updateFormation(
  * The formation after the updates, in the same order; refuses what the sizes do not allow. A change to another tier takes the types
  * along that ran nothing and were given no size of their own, since they could not be scaled up beside it.
  */
-export function applyUpdates(formation: readonly FormationRow[], updates: readonly FormationUpdate[]): FormationRow[] {
+export function applyUpdates(
+  sizes: DynoSizes,
+  formation: readonly FormationRow[],
+  updates: readonly FormationUpdate[],
+): FormationRow[] {
   const after = formation.map((row) => Object.assign({}, row));
   const touched = new Set<FormationRow>();
   const resized = new Set<FormationRow>();
@@ -95,7 +101,7 @@ export function applyUpdates(formation: readonly FormationRow[], updates: readon
     const row = pick(after, update.type);
     touched.add(row);
     if (update.size !== undefined) {
-      row.size = mustFindSize(update.size).name;
+      row.size = sizes.mustFind(update.size).name;
       resized.add(row);
     }
     if (update.quantity !== undefined) row.quantity = newQuantity(row, update.quantity);
@@ -103,9 +109,9 @@ export function applyUpdates(formation: readonly FormationRow[], updates: readon
   const [leader] = resized;
   if (leader !== undefined) {
     const fixed = after.filter((row, index) => resized.has(row) || (formation[index]?.quantity ?? 0) > 0);
-    alignTiers(after, new Set(fixed), sizeOf(leader));
+    alignTiers(sizes, after, new Set(fixed), sizes.mustFind(leader.size));
   }
-  for (const row of touched) checkQuantity(row);
+  for (const row of touched) checkQuantity(row, sizes.mustFind(row.size));
   return after;
 }
 
@@ -115,6 +121,10 @@ function pick(formation: FormationRow[], typeOrId: string): FormationRow {
   const types = formation.map(({ type }) => type).join(", ");
   const known = types === "" ? "Deploy the app first." : `The app's process types are: ${types}.`;
   throw new Refusal("not_found", `Couldn't find that process type (${typeOrId}). ${known}`, { resource: "formation" });
+}
+
+function sumOf(formation: readonly FormationRow[]): number {
+  return formation.reduce((sum, { quantity }) => sum + quantity, 0);
 }
 
 function newQuantity(row: FormationRow, wish: number | string): number {
@@ -129,29 +139,29 @@ function newQuantity(row: FormationRow, wish: number | string): number {
   return match[1] === "-" ? Math.max(0, row.quantity - amount) : amount;
 }
 
-function checkQuantity(row: FormationRow): void {
+function checkQuantity(row: FormationRow, size: DynoSize): void {
   if (row.type === RELEASE && row.quantity > 0) {
     throw invalid("The process type release runs once for each release: it cannot be scaled.");
   }
-  const size = sizeOf(row);
-  if (row.quantity <= size.maxQuantity) return;
+  if (row.quantity <= size.max_quantity) return;
   const way = size.tier === "professional" ? "" : ` Use a larger size for more: ${row.type}=${row.quantity}:Standard-1X.`;
-  const message = `Cannot update to more than ${size.maxQuantity} ${size.name} size dynos per process type.${way}`;
+  const message = `Cannot update to more than ${size.max_quantity} ${size.name} size dynos per process type.${way}`;
   throw invalid(message);
 }
 
-function alignTiers(formation: readonly FormationRow[], fixed: ReadonlySet<FormationRow>, leader: DynoSize): void {
+function alignTiers(
+  sizes: DynoSizes,
+  formation: readonly FormationRow[],
+  fixed: ReadonlySet<FormationRow>,
+  leader: DynoSize,
+): void {
   const isProfessional = leader.tier === "professional";
   for (const row of formation) {
-    if ((sizeOf(row).tier === "professional") === isProfessional) continue;
+    if ((sizes.mustFind(row.size).tier === "professional") === isProfessional) continue;
     if (fixed.has(row)) {
       const way = `Change all process types at once: heroku ps:type ${leader.name.toLowerCase()}`;
       throw invalid(`Cannot mix ${row.size} dynos (${row.type}) with ${leader.name} dynos in one app. ${way}`);
     }
     row.size = leader.name;
   }
-}
-
-function sizeOf(row: FormationRow): DynoSize {
-  return mustFindSize(row.size);
 }

@@ -1,6 +1,12 @@
 import { tokenDigest } from "../kernel/ids.ts";
+import { Refusal } from "../kernel/refusal.ts";
 import type { Platform } from "./context.ts";
 import { notFound } from "./refusals.ts";
+
+/** Refuses what is the operator's affair. */
+export function mustBeAdmin(identity: Identity): void {
+  if (!identity.isAdmin) throw new Refusal("forbidden", "Only an administrator of this platform may do that.");
+}
 
 /** Who asks: the account behind a request and the authorization it came with. */
 export interface Identity {

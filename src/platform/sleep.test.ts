@@ -44,11 +44,11 @@ test("an app sleeps and wakes once at a time, and the time it took to wake is ke
   await platform.deploy({ web: "serve", worker: "work" });
   const { ctx, clock, app } = platform;
   const store = formationStore(ctx, "/slugs");
-  assert.deepEqual((await store.desired(app.id))?.sleep, { may: true, since: null });
+  assert.deepEqual((await store.desired(app.id))?.sleep, { may: true, since: null, exhausted: false });
   const began = clock.now();
   await store.sleep(app.id);
   await store.sleep(app.id);
-  assert.deepEqual((await store.desired(app.id))?.sleep, { may: true, since: began });
+  assert.deepEqual((await store.desired(app.id))?.sleep, { may: true, since: began, exhausted: false });
   await clock.advance(HOUR);
   assert.equal(await store.wake(app.id), true);
   assert.equal(await store.wake(app.id), false);

@@ -1,7 +1,6 @@
 import { newId } from "../kernel/ids.ts";
 import type { Platform } from "./context.ts";
 import type { FormationRow } from "./formation.ts";
-import { mustFindSize } from "./dyno-size.ts";
 import { WEB } from "./process-type.ts";
 
 /** Since when the app sleeps; null: it is awake. https://devcenter.heroku.com/articles/eco-dyno-hours#dyno-sleeping */
@@ -16,8 +15,8 @@ export async function sleepingSince(ctx: Platform, appId: string): Promise<Date 
 }
 
 /** Whether the app sleeps when nobody asks for it: its web dynos are of a size that does. Apps without web dynos never sleep. */
-export function maySleep(formation: readonly FormationRow[]): boolean {
-  return formation.some(({ type, quantity, size }) => type === WEB && quantity > 0 && mustFindSize(size).sleeps);
+export function maySleep(ctx: Platform, formation: readonly FormationRow[]): boolean {
+  return formation.some(({ type, quantity, size }) => type === WEB && quantity > 0 && ctx.sizes.mustFind(size).sleeps);
 }
 
 /** The app sleeps from now on. Nothing happens when it does already. */

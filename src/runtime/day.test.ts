@@ -25,6 +25,8 @@ test("a web dyno is cycled after a day and at most 216 minutes, without a gap", 
     await bench.states("web.1:up", "web.1:starting");
     await bench.reach(() => bench.route.startsWith("up"), true);
     await bench.bind("web.1");
+    await bench.reach(() => bench.route, "up web.1@10.0.0.2");
+    await bench.windDown();
     await bench.states("web.1:up");
     assert.deepEqual(bench.takeLines(), [
       "web.1: Cycling",

@@ -98,6 +98,21 @@ function littleEndianHex(address: string): string {
   return parts.toReversed().join("");
 }
 
+/** A process and all that descends from it at this moment. */
+export async function descendantsOf(pid: number): Promise<number[]> {
+  const children = new Map<number, number[]>();
+  for (const entry of await readdir("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    const stat = await readFile(`/proc/${entry}/stat`, "latin1").catch(() => "");
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  }
+  const found = [pid];
+  // It grows while it is walked.
+  for (const one of found) found.push(...(children.get(one) ?? []));
+  return found;
+}
+
 /** Ids of all processes of the host that carry the marker `NAME=value` in the environment they were started with. */
 export async function processesMarked(marker: string): Promise<number[]> {
   const found: number[] = [];

@@ -3,7 +3,7 @@ import type { DesiredApp } from "./ports.ts";
 
 /** An app of a size that sleeps: awake, or asleep since that many seconds. */
 function sleeper(asleep: number | null, quantity = 1): DesiredApp {
-  return desired(quantity, { sleep: { may: true, since: asleep === null ? null : ago(asleep) } });
+  return desired(quantity, { sleep: { may: true, since: asleep === null ? null : ago(asleep), exhausted: false } });
 }
 const idle = { state: "idle", updated_at: ago(10) } as const;
 const frozen = { frozen: true } as const;
@@ -135,6 +135,18 @@ const cases: Case[] = [
     facts: { a: frozen },
     actions: [],
     wakeIn: 119 * MINUTES,
+  },
+  {
+    title: "an app whose owner has no Eco hours left runs nothing, but for one-off dynos",
+    desired: desired(1, { sleep: { may: true, since: null, exhausted: true } }),
+    records: [row("a"), oneOff("b", { state: "up" })],
+    actions: ["stop a"],
+  },
+  {
+    title: "and begins anew with the month, asleep or not",
+    desired: sleeper(60),
+    records: [],
+    actions: ["start web.1 crashes=0 after=-"],
   },
 ];
 

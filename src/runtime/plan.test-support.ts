@@ -15,7 +15,7 @@ export function desired(quantity: number, more: Partial<DesiredApp> = {}): Desir
     hosts: [],
     release: { id: "v2", version: 2, slugRoot: null, stack: "heroku-24", config: {}, metadata: {} },
     formation: [{ type: "web", quantity, size: "Eco", command: "serve" }],
-    sleep: { may: false, since: null },
+    sleep: { may: false, since: null, exhausted: false },
     features: [],
     ...more,
   };

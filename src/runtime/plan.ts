@@ -120,7 +120,7 @@ function isFormationStep(action: Action): boolean {
 
 /** The places that the formation has: none before the first release with a slug. */
 function slotsOf(desired: DesiredApp | null): Slot[] {
-  if (desired === null || desired.release === null) return [];
+  if (desired === null || desired.release === null || desired.sleep.exhausted) return [];
   return desired.formation.flatMap(({ type, quantity, size, command }) =>
     Array.from({ length: quantity }, (_, index) => ({ type, name: `${type}.${index + 1}`, size, command })),
   );

@@ -33,6 +33,15 @@ export interface Driver {
   remove(dynoId: string): Promise<void>;
   /** Runs in the foreground with a terminal or pipes, for `heroku run`. Ends with the control plane. */
   attach(spec: DynoSpec, terminal: { columns: number; rows: number } | null): Promise<AttachedDyno>;
+  /** Runs one more program in a running dyno, as `attach` does: same user, files, network, limits and environment. */
+  inside(dynoId: string, order: InsideOrder, terminal: { columns: number; rows: number } | null): Promise<AttachedDyno>;
+}
+
+export interface InsideOrder {
+  /** Run by bash, after `.profile.d/*.sh` and `.profile`. */
+  command: string;
+  /** Added to the dyno's environment. */
+  env: Record<string, string>;
 }
 
 export interface DynoSpec {
@@ -147,6 +156,8 @@ export interface DesiredSleep {
   may: boolean;
   /** Since when it sleeps; null: it is awake. */
   since: Date | null;
+  /** Its owner has no Eco hours left: nothing of its formation runs. */
+  exhausted: boolean;
 }
 
 export interface DesiredRelease {

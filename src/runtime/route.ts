@@ -36,6 +36,7 @@ function stateOf(desired: DesiredApp, web: readonly DynoRecord[], hasBackends: b
   if (desired.maintenance) return "maintenance";
   if (desired.release === null) return "blank";
   if (!desired.formation.some(({ type, quantity }) => type === "web" && quantity > 0)) return "none";
+  if (desired.sleep.exhausted) return "exhausted";
   if (desired.sleep.since !== null) return "asleep";
   if (hasBackends) return "up";
   const mayComeUp = web.some(({ state }) => state === "starting" || state === "created" || state === "idle");

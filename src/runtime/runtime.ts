@@ -8,6 +8,7 @@ import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { LimitWatch } from "./limit-watch.ts";
+import { Insides, type InsideSession } from "./insides.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import type { SleepTimes } from "./plan.ts";
 import type { AttachedDyno, Driver, DynoLog, DynoRecord, FormationStore, RoutePublisher } from "./ports.ts";
@@ -57,6 +58,8 @@ export interface Runtime {
   wake(appId: string): void;
   /** Like `appChanged`, and resolves when what can be done now is done: dynos begin to start, and the router knows. */
   reconciled(appId: string): Promise<void>;
+  /** A program of a running dyno's own for the client that comes with the secret of this digest within 30 s (`heroku run:inside`). */
+  runInside(order: InsideSession): void;
   /** Resolves when no process of an app that is gone is left. */
   appDestroyed(appId: string): Promise<void>;
   /** Rejects when the platform cannot run it. https://devcenter.heroku.com/articles/release-phase */
@@ -89,6 +92,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #waitingRoom: WaitingRoom;
   readonly #memoryWatch: MemoryWatch;
   readonly #limitWatch: LimitWatch;
+  readonly #insides: Insides;
   readonly #diskWatch: DiskWatch;
   readonly #switches: Switches;
   readonly #releases = new Map<string, PromiseWithResolvers<{ exitCode: number }>>();
@@ -120,6 +124,7 @@ class ReconcilingRuntime implements Runtime {
       launchesAtOnce: options.launchesAtOnce ?? Math.max(LEAST_LAUNCHES, LAUNCHES_PER_PROCESSOR * availableParallelism()),
     });
     this.#waitingRoom = new WaitingRoom(clock);
+    this.#insides = new Insides({ driver, log, clock, journal });
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
     this.#limitWatch = new LimitWatch({ dynos: this.#dynos, clock, journal });
     this.#diskWatch = new DiskWatch({ folder: join(options.logsFolder, "live"), dynos: this.#dynos, log, clock, journal });
@@ -137,7 +142,8 @@ class ReconcilingRuntime implements Runtime {
       clock,
       journal,
       attention: (appId) => ({
-        asked: this.#asked.get(appId) ?? null,
+        // Who works in a dyno does not want it to fall asleep.
+        asked: this.#insides.areIn(appId) ? clock.now() : (this.#asked.get(appId) ?? null),
         watchedSince: this.#startedAt,
         times: options.sleepTimes,
       }),
@@ -203,6 +209,10 @@ class ReconcilingRuntime implements Runtime {
 
   async reconciled(appId: string): Promise<void> {
     await this.#runPass(appId);
+  }
+
+  runInside(order: InsideSession): void {
+    this.#insides.expect(order);
   }
 
   async appDestroyed(appId: string): Promise<void> {
@@ -291,6 +301,8 @@ class ReconcilingRuntime implements Runtime {
   }
 
   async #claim(digest: Buffer): Promise<Attachable | null> {
+    const inside = this.#insides.claim(digest);
+    if (inside !== null) return inside;
     const record = await this.#waitingRoom.claim(digest);
     if (record === null) return null;
     this.#dynos.reserve(record);

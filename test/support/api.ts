@@ -8,6 +8,7 @@ import { newId, newToken, tokenDigest } from "../../src/kernel/ids.ts";
 import { Outputs } from "../../src/kernel/output.ts";
 import { Vault } from "../../src/kernel/secret.ts";
 import type { Addresses, DestroyedApp, Platform, PlatformEvents } from "../../src/platform/context.ts";
+import { DynoSizes } from "../../src/platform/dyno-size.ts";
 import { type ManualClock, manualClock } from "./clock.ts";
 import { type TestDatabase, testDatabase } from "./database.ts";
 
@@ -86,7 +87,14 @@ export async function testApi(ports: Partial<ApiPorts> = {}, start = new Date())
   const database = await testDatabase();
   const clock = manualClock(start);
   const events = recordEvents();
-  const platform: Platform = { db: database.db, clock, vault: new Vault(randomBytes(32)), addresses: testAddresses, events };
+  const platform: Platform = {
+    db: database.db,
+    clock,
+    vault: new Vault(randomBytes(32)),
+    sizes: await DynoSizes.load(database.db),
+    addresses: testAddresses,
+    events,
+  };
   const journal: TestApi["journal"] = [];
   const deps: ApiDeps = {
     platform,
@@ -157,6 +165,7 @@ function quietPorts(): ApiPorts {
       read: async function* () {},
       search: async () => [],
     },
+    runInside: () => {},
     drains: { refusalOf: async () => null, status: () => null },
     exposeFigures: async () => "",
     outputs: new Outputs(),

@@ -4,6 +4,7 @@ import type {
   DynoSpec,
   DynoStrain,
   DynoUsage,
+  InsideOrder,
   ObservedDyno,
   StartedDyno,
 } from "../../src/runtime/ports.ts";
@@ -113,6 +114,14 @@ export class FakeDriver implements Driver {
   async attach(spec: DynoSpec, terminal: { columns: number; rows: number } | null): Promise<AttachedDyno> {
     const dyno = new FakeAttached();
     this.attached.push({ spec, terminal, dyno });
+    return dyno;
+  }
+
+  async inside(dynoId: string, { command }: InsideOrder): Promise<AttachedDyno> {
+    const running = this.dynos.get(dynoId);
+    if (running === undefined) throw new Error(`${dynoId} does not run`);
+    const dyno = new FakeAttached();
+    this.attached.push({ spec: { ...running.spec, command }, terminal: null, dyno });
     return dyno;
   }
 

@@ -23,7 +23,7 @@ export class MemoryFormation implements FormationStore {
       hosts: ["sample.localhost"],
       release: null,
       formation: [],
-      sleep: { may: false, since: null },
+      sleep: { may: false, since: null, exhausted: false },
       features: [],
     };
   }

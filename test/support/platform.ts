@@ -5,6 +5,7 @@ import type { FoundApp } from "../../src/platform/access.ts";
 import { createApp } from "../../src/platform/app.ts";
 import { createBuild } from "../../src/platform/build.ts";
 import { buildSucceeded, type Deployment } from "../../src/platform/build-outcome.ts";
+import { DynoSizes } from "../../src/platform/dyno-size.ts";
 import type { Platform } from "../../src/platform/context.ts";
 import type { Identity } from "../../src/platform/identity.ts";
 import { recordEvents, type RecordedEvents, testAddresses } from "./api.ts";
@@ -26,7 +27,14 @@ export async function testPlatform(): Promise<TestPlatform> {
   const database = await testDatabase();
   const clock = manualClock();
   const events = recordEvents();
-  const ctx: Platform = { db: database.db, clock, vault: new Vault(randomBytes(32)), addresses: testAddresses, events };
+  const ctx: Platform = {
+    db: database.db,
+    clock,
+    vault: new Vault(randomBytes(32)),
+    sizes: await DynoSizes.load(database.db),
+    addresses: testAddresses,
+    events,
+  };
   const actor: Identity = {
     accountId: newId(),
     email: "ada@example.com",

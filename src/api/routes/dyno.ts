@@ -4,8 +4,16 @@ import { Dyno, DynoCreate, Nothing } from "../../contract/dyno.ts";
 import { AppParams } from "../../contract/reference.ts";
 import { isId } from "../../kernel/ids.ts";
 import { findApp } from "../../platform/access.ts";
-import { createOneOff, type DynoChoice, dynoResource, findDyno, listDynos, stopDynos } from "../../platform/dyno.ts";
-import { invalid } from "../../platform/refusals.ts";
+import {
+  createOneOff,
+  type DynoChoice,
+  dynoResource,
+  findDyno,
+  listDynos,
+  type OneOffOrder,
+  orderInside,
+  stopDynos,
+} from "../../platform/dyno.ts";
 import type { Api, ApiDeps } from "../api.ts";
 import { sendList } from "../list.ts";
 
@@ -14,7 +22,7 @@ const TypeParams = Type.Object({ ...AppParams.properties, type: Type.String({ de
 const Query = Type.Object({ extended: Type.Optional(Type.String()) });
 
 /** Dynos: `heroku ps`, `run`, `ps:restart`, `ps:stop`, `ps:wait`. */
-export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
+export function registerDynoRoutes(app: Api, { platform, ports }: ApiDeps): void {
   const tags = ["dyno"];
   const response = { "2xx": Dyno };
   const nothing = { "2xx": Nothing };
@@ -39,26 +47,24 @@ export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
     { schema: { tags, params: AppParams, body: DynoCreate, response } },
     async ({ identity, params, body }, reply) => {
       const found = await findApp(platform, params.app, identity);
-      const { dyno, attachUrl } = await createOneOff(platform, found.id, identity, {
-        command: body.command,
-        attach: body.attach ?? false,
-        env: body.env ?? {},
-        size: body.size ?? null,
-        type: body.type ?? null,
-        forceNoTty: body.force_no_tty ?? false,
-        timeToLive: body.time_to_live ?? null,
-      });
+      const { dyno, attachUrl } = await createOneOff(platform, found.id, identity, orderOf(body));
       void reply.status(201);
       return dynoResource(found, dyno, { attachUrl });
     },
   );
-  app.post(`${path}/:dyno`, { schema: { tags, params: Params, response } }, async ({ identity, params }) => {
-    const found = await findApp(platform, params.app, identity);
-    const dyno = await findDyno(platform, found.id, params.dyno);
-    throw invalid(
-      `Cannot run inside ${dyno.name}: that is for apps of the Fir generation, and ${found.name} is of the Cedar generation. Use heroku run.`,
-    );
-  });
+  app.post(
+    `${path}/:dyno`,
+    { schema: { tags, params: Params, body: DynoCreate, response } },
+    async ({ identity, params, body }, reply) => {
+      const found = await findApp(platform, params.app, identity);
+      const run = await orderInside(platform, found.id, identity, params.dyno, orderOf(body));
+      const { dyno, attachUrl, command, env, digest } = run;
+      const hasTerminal = body.force_no_tty !== true;
+      ports.runInside({ appId: found.id, dynoId: dyno.id, process: dyno.name, command, env, digest, hasTerminal });
+      void reply.status(201);
+      return { ...dynoResource(found, dyno, { attachUrl }), command };
+    },
+  );
 
   const stop = async (request: FastifyRequest, reply: FastifyReply, nameOrId: string, choice: DynoChoice): Promise<object> => {
     const found = await findApp(platform, nameOrId, request.identity);
@@ -98,4 +104,16 @@ export function registerDynoRoutes(app: Api, { platform }: ApiDeps): void {
 /** `heroku ps:restart web`, as people have always typed it, names a process type where the API has a dyno. */
 function chosenBy(text: string): DynoChoice {
   return isId(text) || text.includes(".") ? { dyno: text } : { type: text };
+}
+
+function orderOf(body: DynoCreate): OneOffOrder {
+  return {
+    command: body.command,
+    attach: body.attach ?? false,
+    env: body.env ?? {},
+    size: body.size ?? null,
+    type: body.type ?? null,
+    forceNoTty: body.force_no_tty ?? false,
+    timeToLive: body.time_to_live ?? null,
+  };
 }

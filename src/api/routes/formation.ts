@@ -23,7 +23,7 @@ export function registerFormationRoutes(app: Api, { platform }: ApiDeps): void {
 
   app.get(path, { schema: { tags, params: AppParams, response: list } }, async (request, reply) => {
     const found = await findApp(platform, request.params.app, request.identity);
-    const items = (await listFormation(platform.db, found.id)).map((row) => formationResource(found, row));
+    const items = (await listFormation(platform.db, found.id)).map((row) => formationResource(platform, found, row));
     return sendList(request, reply, items, { type: (item) => item.type });
   });
   app.patch(
@@ -33,12 +33,12 @@ export function registerFormationRoutes(app: Api, { platform }: ApiDeps): void {
       const found = await findApp(platform, params.app, identity);
       const updates = body.updates.map((update) => toUpdate(update.type, update));
       const rows = await updateFormation(platform, found.id, identity, updates);
-      return rows.map((row) => formationResource(found, row));
+      return rows.map((row) => formationResource(platform, found, row));
     },
   );
   app.get(`${path}/:type`, { schema: { tags, params: Params, response } }, async ({ identity, params }) => {
     const found = await findApp(platform, params.app, identity);
-    return formationResource(found, await findFormation(platform.db, found.id, params.type));
+    return formationResource(platform, found, await findFormation(platform.db, found.id, params.type));
   });
   app.patch(
     `${path}/:type`,
@@ -46,7 +46,7 @@ export function registerFormationRoutes(app: Api, { platform }: ApiDeps): void {
     async ({ identity, params, body }) => {
       const found = await findApp(platform, params.app, identity);
       await updateFormation(platform, found.id, identity, [toUpdate(params.type, body)]);
-      return formationResource(found, await findFormation(platform.db, found.id, params.type));
+      return formationResource(platform, found, await findFormation(platform.db, found.id, params.type));
     },
   );
 }

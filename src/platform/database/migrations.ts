@@ -125,6 +125,21 @@ alter table apps add column acm boolean not null default false;
 create table acme_accounts (directory_url text primary key, private_key bytea not null, created_at timestamptz not null);
 `;
 
+/** Heroku's sizes; shares of the processor, dynos of a process type and the disk are ours to choose. And what each account may use. */
+const DYNO_SIZES = `
+create table dyno_sizes (
+  id uuid primary key, name text not null unique, memory_bytes bigint not null, compute integer not null, dedicated boolean not null,
+  disk_bytes bigint not null, max_processes integer not null, max_quantity integer not null, tier text not null, sleeps boolean not null);
+insert into dyno_sizes (id, name, memory_bytes, compute, dedicated, disk_bytes, max_processes, max_quantity, tier, sleeps) values
+  ('ec0a5d51-0000-4000-8000-000000000001', 'Eco', 536870912, 1, false, 4294967296, 256, 1, 'eco', true),
+  ('ec0a5d51-0000-4000-8000-000000000002', 'Basic', 536870912, 1, false, 4294967296, 256, 1, 'basic', false),
+  ('ec0a5d51-0000-4000-8000-000000000003', 'Standard-1X', 536870912, 1, false, 4294967296, 256, 100, 'professional', false),
+  ('ec0a5d51-0000-4000-8000-000000000004', 'Standard-2X', 1073741824, 2, false, 8589934592, 512, 100, 'professional', false),
+  ('ec0a5d51-0000-4000-8000-000000000005', 'Performance-M', 2684354560, 12, true, 21474836480, 16384, 10, 'professional', false),
+  ('ec0a5d51-0000-4000-8000-000000000006', 'Performance-L', 15032385536, 50, true, 21474836480, 32768, 10, 'professional', false);
+alter table accounts add column eco_hours integer not null default 1000, add column max_dynos integer not null default 200;
+`;
+
 /** Every schema change ever, in order; a landed one is never edited. */
 export const migrations: Record<string, Migration> = {
   "0001_foundation": {
@@ -160,6 +175,11 @@ export const migrations: Record<string, Migration> = {
   "0007_certificates": {
     up: async (db: Kysely<unknown>) => {
       await sql.raw(CERTIFICATES).execute(db);
+    },
+  },
+  "0008_dyno_sizes": {
+    up: async (db: Kysely<unknown>) => {
+      await sql.raw(DYNO_SIZES).execute(db);
     },
   },
 };

@@ -14,6 +14,10 @@ export interface Accounts {
   /** scrypt: `scrypt$N$r$p$salt$hash`, base64url. */
   password_hash: string;
   is_admin: boolean;
+  /** Eco hours of a month. */
+  eco_hours: Generated<number>;
+  /** Most dynos of all its apps together. */
+  max_dynos: Generated<number>;
   created_at: Stamp;
   updated_at: Stamp;
   last_login: NullableStamp;
@@ -248,6 +252,24 @@ export interface Dynos {
   updated_at: Stamp;
 }
 
+export interface DynoSizes {
+  id: string;
+  /** As the API and the CLI show it: `Standard-1X`. */
+  name: string;
+  memory_bytes: Big;
+  /** Shares of the processor, relative to one standard dyno. */
+  compute: number;
+  dedicated: boolean;
+  disk_bytes: Big;
+  max_processes: number;
+  /** Most dynos of one process type. */
+  max_quantity: number;
+  /** Sizes of different tiers cannot serve one app together. */
+  tier: "eco" | "basic" | "professional";
+  /** Its web dynos sleep when nobody asks for them. */
+  sleeps: boolean;
+}
+
 export interface Sleeps {
   id: string;
   app_id: string;
@@ -304,4 +326,5 @@ export interface Tables {
   sleeps: Sleeps;
   log_drains: LogDrains;
   figures: Figures;
+  dyno_sizes: DynoSizes;
 }

@@ -10,6 +10,7 @@ import type { AttachedDyno, Driver, DynoSpec } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { type ContainerPlan, destroyContainer, initPid, layerUse, prepareContainer, startMonitored } from "./container.ts";
 import { closeMachine, enterArgv, HELPER_ENV, type Machine, type OciOptions, openMachine } from "./machine.ts";
+import { runInside } from "./inside.ts";
 import { createSandbox } from "./sandbox.ts";
 
 /** Runs dynos and builds as OCI containers: own user, processes, files and network, limited memory, CPU and number of processes. */
@@ -72,6 +73,7 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     watch: (onExit) => watchExits(machine.folders, options.clock, options.journal, onExit),
     remove: async (dynoId) => await destroyContainer(machine, dynoId),
     attach: async (spec, terminal) => await attachDyno(machine, spec, terminal, signalDyno),
+    inside: async (dynoId, order, terminal) => await runInside(machine, dynoId, order, terminal),
     sandbox: createSandbox(machine),
     subnet: machine.network.subnet,
     stopAll: async () => {

@@ -2,6 +2,7 @@ import { systemClock } from "../../kernel/clock.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { hostCertificates, testStack } from "../../../test/support/stack.ts";
 import { describeDriver } from "../driver-cases.ts";
+import { describeInside } from "../inside-cases.ts";
 import { describeMemory } from "../memory-cases.ts";
 import { describeSandbox } from "../sandbox-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
@@ -32,6 +33,7 @@ if ("missing" in stack) {
       describeSandbox(trial);
       describeSleep(trial);
       describeMemory(trial);
+      describeInside(trial);
       describeIsolation(trial, stack.root);
       describeDisk(trial);
     },

@@ -12,6 +12,7 @@ import type { AttachedDyno, Driver, DynoSpec, StartedDyno } from "../ports.ts";
 import { type BuildSandbox, ONE_STREAM } from "../sandbox.ts";
 import { copyHome } from "./home.ts";
 import { DEFAULT_PATH, freePort, HELPER_ENV, Host, type ProcessOptions } from "./host.ts";
+import { runInside } from "./inside.ts";
 import { boundLogs } from "./log-size.ts";
 import { createSandbox } from "./sandbox.ts";
 
@@ -68,6 +69,7 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     },
     remove: async (dynoId) => await host.destroy(dynoId),
     attach: async (spec, terminal) => await attachDyno(host, spec, terminal, signalDyno),
+    inside: async (dynoId, order, terminal) => await runInside(host, dynoId, order, terminal),
     sandbox: createSandbox(host),
     stopAll: async () => {
       await Promise.all((await host.folders.ids()).map(async (id) => await host.destroy(id)));

@@ -70,12 +70,18 @@ export class Host {
     return (await this.cgroups?.createLimited(dynoId, limits)) ?? [];
   }
 
+  /** The files by which one more program joins the dyno's control group. */
+  async joinFiles(dynoId: string): Promise<string[]> {
+    return (await this.cgroups?.create(dynoId)) ?? [];
+  }
+
   /** argv that runs a program as the app's user, with exactly this environment, in this folder. */
   async beginArgv(
     dynoId: string,
     options: { env: Record<string, string>; cwd: string; uid: number; argv: string[] },
+    fileName = "environment",
   ): Promise<string[]> {
-    const file = this.folders.path(dynoId, "environment");
+    const file = this.folders.path(dynoId, fileName);
     const env = { ...options.env, [MARKER]: dynoId };
     await writeFile(
       file,

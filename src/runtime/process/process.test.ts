@@ -6,6 +6,7 @@ import { systemClock } from "../../kernel/clock.ts";
 import { runCommand } from "../../kernel/command.ts";
 import { streamJournal } from "../../kernel/journal.ts";
 import { describeDriver } from "../driver-cases.ts";
+import { describeInside } from "../inside-cases.ts";
 import { describeMemory } from "../memory-cases.ts";
 import { describeSandbox } from "../sandbox-cases.ts";
 import { describeSleep } from "../sleep-cases.ts";
@@ -23,6 +24,7 @@ describeDriver(
     describeSandbox(trial);
     describeSleep(trial);
     describeMemory(trial);
+    describeInside(trial);
   },
 );
 

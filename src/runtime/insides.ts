@@ -1,0 +1,94 @@
+import type { Clock } from "../kernel/clock.ts";
+import type { Journal } from "../kernel/journal.ts";
+import { terminalOf } from "./environment.ts";
+import type { AttachedDyno, Driver, DynoLog, InsideOrder } from "./ports.ts";
+import type { Attachable } from "./rendezvous.ts";
+
+/** A client of `heroku run:inside` that is expected. */
+export interface InsideSession extends InsideOrder {
+  appId: string;
+  dynoId: string;
+  /** Where the log speaks of it: `web.1`. */
+  process: string;
+  hasTerminal: boolean;
+  /** SHA-256 of the client's secret. */
+  digest: Buffer;
+}
+
+export interface InsidesOptions {
+  driver: Driver;
+  log: DynoLog;
+  clock: Clock;
+  journal: Journal;
+}
+
+/** Heroku's time for a client to attach. */
+const ATTACH_MILLISECONDS = 30_000;
+
+/** The sessions in running dynos: they have no rows, and end with the control plane or with their dyno. */
+export class Insides {
+  readonly #options: InsidesOptions;
+  readonly #expected = new Map<string, InsideSession>();
+  /** Open sessions by app id. */
+  readonly #open = new Map<string, number>();
+
+  constructor(options: InsidesOptions) {
+    this.#options = options;
+  }
+
+  expect(session: InsideSession): void {
+    const key = session.digest.toString("hex");
+    this.#expected.set(key, session);
+    this.#options.clock.after(ATTACH_MILLISECONDS, () => {
+      if (this.#expected.delete(key)) this.#say(session, "Error R13 (Attach error) -> Failed to attach to process");
+    });
+  }
+
+  /** Whether somebody is in a dyno of the app. */
+  areIn(appId: string): boolean {
+    return this.#open.has(appId);
+  }
+
+  /** The session that waits for this secret; each is given out once. */
+  claim(digest: Buffer): Attachable | null {
+    const key = digest.toString("hex");
+    const session = this.#expected.get(key);
+    if (session === undefined) return null;
+    this.#expected.delete(key);
+    return {
+      hasTerminal: session.hasTerminal,
+      attach: async () => await this.#attach(session),
+      onDetached: () =>
+        this.#say(
+          session,
+          "Error R16 (Detached) -> An attached process is not responding to SIGHUP after its external connection was closed.",
+        ),
+    };
+  }
+
+  async #attach(session: InsideSession): Promise<AttachedDyno | null> {
+    const { driver, journal } = this.#options;
+    const { appId, dynoId } = session;
+    try {
+      const attached = await driver.inside(dynoId, session, session.hasTerminal ? terminalOf(session.env) : null);
+      this.#count(appId, 1);
+      const leave = (): void => this.#count(appId, -1);
+      attached.exited.then(leave, leave);
+      return attached;
+    } catch (cause) {
+      journal.fault("runtime.inside", cause, { app_id: appId, dyno_id: dynoId });
+      this.#say(session, "Error R99 (Platform error) -> Failed to run inside the dyno");
+      return null;
+    }
+  }
+
+  #count(appId: string, change: number): void {
+    const count = (this.#open.get(appId) ?? 0) + change;
+    if (count > 0) this.#open.set(appId, count);
+    else this.#open.delete(appId);
+  }
+
+  #say({ appId, process }: InsideSession, message: string): void {
+    this.#options.log.say({ appId, process, message });
+  }
+}
