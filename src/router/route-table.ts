@@ -35,9 +35,10 @@ export class RouteTable {
     this.#snapshot = options.snapshot;
   }
 
-  /** What nginx has already, taken over by a new control plane. */
+  /** What nginx has already, taken over by a new control plane. The snapshot may be older: the one before may have died before it wrote. */
   adopt(lines: readonly string[]): void {
     for (const line of lines) if (!this.#lines.has(appIdOf(line))) this.#lines.set(appIdOf(line), line);
+    this.#writeSoon();
   }
 
   async publish(route: Route): Promise<void> {

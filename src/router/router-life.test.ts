@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { Agent } from "node:http";
@@ -96,6 +96,16 @@ describe("the router's routes and life", { skip: withoutNginx }, () => {
     const other = routeOf("up", [backend.port], "other");
     await next.publish(other);
     assert.equal((await next.routes()).length, 2);
+    test.router = next;
+  });
+
+  it("brings the snapshot up to date that a killed control plane has left behind", async () => {
+    const snapshot = join(test.paths.router, "routes");
+    await test.router.detach();
+    writeFileSync(snapshot, "");
+    const next = test.successor();
+    await next.ensureRunning();
+    await eventually(() => (readFileSync(snapshot, "utf8").includes("kept.localhost") ? true : null));
     test.router = next;
   });
 
