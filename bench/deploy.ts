@@ -10,9 +10,9 @@ import { end, type HandRoot } from "./hand-root.ts";
 import { alternate, median, spread, until } from "./measure.ts";
 import { openHandRoot, type WorkPlace } from "./work-place.ts";
 
-const ROUNDS = 9;
-/** By then the old dyno has been stopped and removed. */
-const REST_MS = 2500;
+const ROUNDS = 7;
+/** By then what a deploy leaves for later has been done, and the old dyno is gone. */
+const REST_MS = 4000;
 /** Each page that is asked for too early costs processor time that the deploy could use. */
 const POLL_MS = 10;
 const APP = "bench-deploy";

@@ -51,7 +51,7 @@ export interface BuilderOptions {
   limits?: Partial<BuildLimits>;
 }
 
-const FLUSH_MILLISECONDS = 3000;
+const AFTERWARDS_MILLISECONDS = 3000;
 const MAX_SMALL_FILE_BYTES = 1_000_000;
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -272,10 +272,14 @@ export class BuildRun {
       if (misnamed !== null) this.#write(complaint(`The file "${misnamed}" is ignored: its name must be "Procfile", exactly.`));
     }
     this.#write(heading("Compressing..."));
-    const sealed = await this.#options.store.seal({
+    const { store, clock, journal } = this.#options;
+    const cached = await this.#cachedTrees(workspace);
+    const spares = join(this.#folder, "spares");
+    const sealed = await store.seal({
       folder: workspace.build,
       owner: this.#uid,
-      cached: await this.#cachedTrees(workspace),
+      cached,
+      spares,
       record: join(this.#folder, "sealed.json"),
       maxBytes: this.#limits.slugBytes,
     });
@@ -287,8 +291,12 @@ export class BuildRun {
       ]);
     }
     this.#write(`       Done: ${sizeText(sealed.size)}\n`);
-    // Later: the release's own transaction waits for the same disk.
-    this.#options.clock.after(FLUSH_MILLISECONDS, () => this.#options.store.flush());
+    // Later: the release's own transaction waits for the same disk, and its dynos are about to start.
+    clock.after(AFTERWARDS_MILLISECONDS, () => {
+      store.flush();
+      const paths = cached.map(({ path }) => path);
+      store.spare({ tree: sealed.tree, paths, spares }).catch((error: unknown) => journal.fault("build.spare", error));
+    });
     return {
       tree: sealed.tree,
       checksum: `SHA256:${sealed.tree}`,

@@ -22,6 +22,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { manifestText, treeId, type ManifestEntry } from "./manifest.ts";
+import { spareName } from "./spare.ts";
 import { below, eachChunk, hashFile, listTree, type TreeEntry } from "./tree.ts";
 
 /**
@@ -30,7 +31,8 @@ import { below, eachChunk, hashFile, listTree, type TreeEntry } from "./tree.ts"
  * A stored slug never changes. So no file of it may share its inode with anything a later build can write to, and builds write to
  * what they get back from their cache. Therefore a *cached tree* (a folder of the app that goes home to the cache) does not become
  * part of the slug: the slug gets its own copy. The copy is made once: the next build's file is recognised by inode and change time
- * (which no user can set), and the slug then takes a hard link of the former slug's copy. Everything else in the build folder is
+ * (which no user can set), and the slug then takes a hard link of the former slug's copy; or, when nothing of the tree has changed, all
+ * those links at once: a spare that has been made of them. Everything else in the build folder is
  * taken as it is, by renaming the folder.
  */
 export interface SealOrder {
@@ -45,6 +47,8 @@ export interface SealOrder {
   cached: CachedTree[];
   /** What the app's last seal has noted; read, then replaced. */
   record: string;
+  /** Folder of the app's spares (`spare.ts`). */
+  spares: string | null;
   maxBytes: number;
 }
 
@@ -61,12 +65,13 @@ export type Sealed =
   | { ok: true; tree: string; size: number; reused: boolean; counts: SealCounts }
   | { ok: false; problem: string; size: number };
 
-/** Where the time went: files hashed, copied from a cached tree, hard-linked from the former slug. */
+/** Where the time went: files hashed, copied from a cached tree, hard-linked from the former slug one by one or with a spare. */
 export interface SealCounts {
   files: number;
   hashed: number;
   copied: number;
   linked: number;
+  spared: number;
 }
 
 /** `[inode, change time, size, mode, sha256]` of a file, as the last seal found it. */
@@ -101,13 +106,23 @@ export function seal(order: SealOrder): Sealed {
   const known = new Map(Object.entries(former?.files ?? {}));
   const files: Record<string, Known> = {};
   const manifest: ManifestEntry[] = [];
-  const counts: SealCounts = { files: 0, hashed: 0, copied: 0, linked: 0 };
+  const counts: SealCounts = { files: 0, hashed: 0, copied: 0, linked: 0, spared: 0 };
+  const spared = new Set(moved.filter((tree) => takeSpare(tree, entries, known, order)));
 
   for (const entry of entries) {
     const from = moved.find((tree) => entry.path === tree.prefix || entry.path.startsWith(`${tree.prefix}/`));
     const target = below(app, entry.path);
     const mode = entry.mode & PERMISSIONS;
-    if (entry.type === "d") {
+    const before = known.get(entry.path);
+    if (from !== undefined && spared.has(from)) {
+      const line = unchangedLine(entry, before);
+      if (line !== null) manifest.push(line);
+      if (before !== undefined && entry.type === "f") {
+        counts.files += 1;
+        counts.spared += 1;
+        files[entry.path] = before;
+      }
+    } else if (entry.type === "d") {
       if (from !== undefined) mkdirSync(target);
       // Without write and search right of its owner a folder could be neither filled nor removed.
       const folderMode = mode | 0o700;
@@ -120,7 +135,6 @@ export function seal(order: SealOrder): Sealed {
       manifest.push(["l", entry.path, entry.target]);
     } else if (entry.type === "f") {
       counts.files += 1;
-      const before = known.get(entry.path);
       const source = from === undefined ? target : below(from.home, entry.path.slice(from.prefix.length + 1));
       const sha256 = place({ entry, mode, source, target, before, formerApp, order, counts });
       files[entry.path] = [entry.inode, entry.changed, entry.size, entry.mode, sha256];
@@ -154,14 +168,8 @@ interface Placing {
 function place(file: Placing): string {
   const { entry, mode, source, target, before, formerApp, order, counts } = file;
   const inPlace = source === target;
-  const unchanged =
-    before !== undefined &&
-    before[0] === entry.inode &&
-    before[1] === entry.changed &&
-    before[2] === entry.size &&
-    before[3] === entry.mode;
   if (!inPlace) {
-    if (unchanged && formerApp !== null && tryLink(below(formerApp, entry.path), target)) {
+    if (isUnchanged(entry, before) && formerApp !== null && tryLink(below(formerApp, entry.path), target)) {
       counts.linked += 1;
       return before[4];
     }
@@ -190,6 +198,48 @@ function place(file: Placing): string {
     }
   }
   return sha256;
+}
+
+function isUnchanged(entry: TreeEntry, before: Known | undefined): before is Known {
+  return (
+    before !== undefined &&
+    before[0] === entry.inode &&
+    before[1] === entry.changed &&
+    before[2] === entry.size &&
+    before[3] === entry.mode
+  );
+}
+
+/** What an entry of a cached tree is in the slug; null: nothing, or not what it was. */
+function unchangedLine(entry: TreeEntry, before: Known | undefined): ManifestEntry | null {
+  const mode = entry.mode & PERMISSIONS;
+  if (entry.type === "d") return ["d", entry.path, mode | 0o700];
+  if (entry.type === "l") return ["l", entry.path, entry.target];
+  return entry.type === "f" && isUnchanged(entry, before) ? ["f", entry.path, mode, entry.size, before[4]] : null;
+}
+
+/** Puts the spare of a cached tree that has not changed in its place; false: there is none, or something has changed. */
+function takeSpare(
+  { prefix, path }: { prefix: string; path: string },
+  entries: TreeEntry[],
+  known: Map<string, Known>,
+  order: SealOrder,
+): boolean {
+  if (order.spares === null || !existsSync(order.spares)) return false;
+  const lines: ManifestEntry[] = [];
+  for (const entry of entries) {
+    if (entry.path !== prefix && !entry.path.startsWith(`${prefix}/`)) continue;
+    const line = unchangedLine(entry, known.get(entry.path));
+    if (line !== null) lines.push(line);
+    else if (entry.type === "f") return false;
+  }
+  try {
+    renameSync(join(order.spares, spareName(order.owner, lines)), join(order.slot, "root", "app", path));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 function tryLink(existing: string | Buffer, name: string | Buffer): boolean {
@@ -229,10 +279,10 @@ function copy(source: string | Buffer, target: string | Buffer, mode: number, or
 }
 
 /** Moves the cached trees out of the app's folder; their entries are then rebuilt in it. */
-function sendHome(trees: CachedTree[], app: string): { prefix: string; home: string }[] {
+function sendHome(trees: CachedTree[], app: string): { prefix: string; path: string; home: string }[] {
   return trees.map((tree) => {
     renameSync(join(app, tree.path), tree.home);
-    return { prefix: Buffer.from(tree.path).toString("latin1"), home: tree.home };
+    return { prefix: Buffer.from(tree.path).toString("latin1"), path: tree.path, home: tree.home };
   });
 }
 

@@ -58,6 +58,7 @@ async function seal(path: string, cached: string[] = [], omit: string[] = []): P
     owner: OWNER,
     cached: trees,
     record: join(home, "record"),
+    spares: join(home, "spares"),
     maxBytes: 50_000_000,
   });
   assert.ok(sealed.ok, "not sealed");
@@ -95,14 +96,55 @@ test("a build folder becomes a slug named by its content, the same content the s
 
 test("what has not changed in a cached tree is linked from the former slug, not copied", async () => {
   const first = await seal(folder(venv), [".heroku/python"]);
-  assert.deepEqual(first.counts, { files: 3, hashed: 1, copied: 2, linked: 0 });
+  assert.deepEqual(first.counts, { files: 3, hashed: 1, copied: 2, linked: 0, spared: 0 });
   const second = await seal(nextBuild({ "app.py": "print(2)" }), [".heroku/python"]);
-  assert.deepEqual(second.counts, { files: 3, hashed: 1, copied: 0, linked: 2 });
+  assert.deepEqual(second.counts, { files: 3, hashed: 1, copied: 0, linked: 2, spared: 0 });
   assert.equal(
     statSync(app(first.tree, ".heroku/python/lib/a.py")).ino,
     statSync(app(second.tree, ".heroku/python/lib/a.py")).ino,
   );
   assert.deepEqual([await store.verify(first.tree), await store.verify(second.tree)], [[], []]);
+});
+
+test("a cached tree without any change is taken from the spare that was made of it", async () => {
+  const paths = [".heroku/python"];
+  const spares = join(home, "spares");
+  const first = await seal(folder({ ...venv, ".heroku/python/link": "-> lib/a.py" }), paths);
+  await store.spare({ tree: first.tree, paths, spares });
+  const [spare] = readdirSync(spares);
+  await store.spare({ tree: first.tree, paths, spares });
+  assert.deepEqual(readdirSync(spares), [spare]);
+  const second = await seal(nextBuild({ "app.py": "print(2)" }), paths);
+  assert.deepEqual(second.counts, { files: 3, hashed: 1, copied: 0, linked: 0, spared: 2 });
+  assert.equal(
+    statSync(app(first.tree, ".heroku/python/lib/a.py")).ino,
+    statSync(app(second.tree, ".heroku/python/lib/a.py")).ino,
+  );
+  assert.deepEqual([readdirSync(spares), await store.verify(second.tree)], [[], []]);
+  const third = await seal(nextBuild({ "app.py": "print(3)" }), paths);
+  assert.deepEqual(third.counts, { files: 3, hashed: 1, copied: 0, linked: 2, spared: 0 });
+});
+
+test("a spare is no use for a tree that has changed, and goes when there is a newer one", async () => {
+  const paths = [".heroku/python"];
+  const spares = join(home, "spares");
+  const { tree } = await seal(folder(venv), paths);
+  await store.spare({ tree, paths, spares });
+  const before = readdirSync(spares);
+  const build = nextBuild({ "app.py": "print(2)" });
+  writeFileSync(join(build, ".heroku/python/lib/b.py"), "b = 2");
+  const second = await seal(build, paths);
+  assert.deepEqual(second.counts, { files: 3, hashed: 1, copied: 1, linked: 1, spared: 0 });
+  const next = nextBuild({ "app.py": "print(2)" });
+  mkdirSync(join(next, ".heroku/python/empty"));
+  const third = await seal(next, paths);
+  assert.equal(third.counts.spared, 0);
+  await store.spare({ tree: third.tree, paths, spares });
+  assert.notDeepEqual(readdirSync(spares), before);
+  assert.equal(readdirSync(spares).length, 1);
+  for (const slug of [tree, second.tree, third.tree]) assert.deepEqual(await store.verify(slug), []);
+  await store.remove(third.tree);
+  await store.spare({ tree: third.tree, paths, spares });
 });
 
 test("a build that appends in place to a cached file changes no older slug, even with times and size put back", async () => {

@@ -21,6 +21,8 @@ export interface SealRequest {
   cached: CachedTree[];
   /** File that keeps what is known of the app's last slug. */
   record: string;
+  /** The app's folder for spares (`spare.ts`), of the same file system. */
+  spares?: string;
   maxBytes?: number;
 }
 
@@ -30,6 +32,8 @@ export interface SlugStore {
   warmUp(): void;
   /** Makes a slug of a build folder without copying what has not changed. */
   seal(request: SealRequest): Promise<Sealed>;
+  /** Makes the next `seal` of the app faster, if that finds the cached trees at these paths as they are in this slug. */
+  spare(request: { tree: string; paths: string[]; spares: string }): Promise<void>;
   /** After a power cut a stored slug must be whole: asks the file system to write what it has. Does not wait for it. */
   flush(): void;
   /** Folder that holds `app/`: the drivers' `slugRoot`. */
@@ -85,8 +89,8 @@ export function createSlugStore(slugs: string): SlugStore {
       try {
         await rename(request.folder, join(slot, "root", "app"));
         const changeOwner = process.getuid?.() === 0;
-        const { owner, cached, record, maxBytes = MAX_SLUG_BYTES } = request;
-        const order = { slugs, slot, owner, changeOwner, cached, record, maxBytes };
+        const { owner, cached, record, spares = null, maxBytes = MAX_SLUG_BYTES } = request;
+        const order = { slugs, slot, owner, changeOwner, cached, record, spares, maxBytes };
         const sealed = (await inThread({ kind: "seal", order })) as Sealed;
         // Nobody waits for a second copy of a slug to go; after a crash `sweep` finds it.
         if (sealed.ok && sealed.reused) void removeTree(slot).catch(() => {});
@@ -96,6 +100,14 @@ export function createSlugStore(slugs: string): SlugStore {
         await removeTree(slot);
         throw error;
       }
+    },
+    async spare({ tree, paths, spares }) {
+      if (paths.length === 0) return;
+      const order = { slugs, tree, paths, spares, changeOwner: process.getuid?.() === 0 };
+      await inThread({ kind: "spare", order }).catch((error: NodeJS.ErrnoException) => {
+        // The slug or the app's cache has been removed meanwhile: there is nothing to spare.
+        if (error.code !== "ENOENT") throw error;
+      });
     },
     flush() {
       spawn("sync", ["--file-system", slugs], { stdio: "ignore" }).on("error", () => {});
