@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
 import { systemClock } from "../src/kernel/clock.ts";
@@ -57,7 +57,7 @@ http {
   );
 }
 
-/** HAProxy with one thread, a pool of connections to the app, and no log at all. */
+/** HAProxy with one thread, a pool of connections to the app, and a line for each request, as Debian's own configuration has it. */
 export async function startHaproxy(at: PeerPlace): Promise<Peer> {
   const file = join(at.folder, "haproxy.cfg");
   writeFileSync(
@@ -65,8 +65,11 @@ export async function startHaproxy(at: PeerPlace): Promise<Peer> {
     `global
   nbthread 1
   maxconn 4096
+  log stdout format raw local0
 defaults
   mode http
+  log global
+  option httplog
   timeout client 60s
   timeout server 60s
   timeout connect 5s
@@ -83,7 +86,7 @@ backend app
   server app 127.0.0.1:${at.dynoPort} pool-max-conn 128
 `,
   );
-  return await startProgram(["haproxy", "-db", "-f", file], {});
+  return await startProgram(["haproxy", "-db", "-f", file], {}, join(at.folder, "haproxy.log"));
 }
 
 /** Caddy with one processor, and no log. */
@@ -106,9 +109,12 @@ export interface PeerPlace {
   worker: WorkerAccount;
 }
 
-async function startProgram(argv: string[], env: Record<string, string>): Promise<Peer> {
+async function startProgram(argv: string[], env: Record<string, string>, output = "/dev/null"): Promise<Peer> {
   const [program = "", ...rest] = argv;
-  const child = spawn(program, rest, { stdio: "ignore", env: { PATH: "/usr/sbin:/usr/bin", ...env } });
+  const child = spawn(program, rest, {
+    stdio: ["ignore", openSync(output, "a"), "ignore"],
+    env: { PATH: "/usr/sbin:/usr/bin", ...env },
+  });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} does not start`);
   return { pids: [pid], end: async () => await endProcess(pid) };
