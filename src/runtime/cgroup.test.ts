@@ -22,7 +22,12 @@ for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     const pids = join(root, cgroups.version === 2 ? "" : "pids", cgroups.slice, "one", "pids.max");
     if (existsSync(pids)) assert.equal((await readFile(pids, "utf8")).trim(), "20");
     assert.equal(await cgroups.memoryKills("one"), 0);
-    const usage = await cgroups.usage("one");
+    // The kernel adds its counters up a moment after the fact.
+    let usage = await cgroups.usage("one");
+    for (let tries = 0; tries < 200 && usage?.rssBytes === 0; tries += 1) {
+      await systemClock.sleep(10);
+      usage = await cgroups.usage("one");
+    }
     if (existsSync(join(root, cgroups.version === 2 ? "" : "memory", cgroups.slice, "one", "memory.stat"))) {
       assert.ok(usage !== null && usage.rssBytes > 0 && usage.cpuMilliseconds > 0, JSON.stringify(usage));
     }

@@ -39,6 +39,13 @@ describe("an Eco app that nobody asks for", () => {
     }
     throw new Error(`the app does not sleep:\n${platform.journal()}`);
   };
+  const untilAwake = async (): Promise<void> => {
+    for (let waited = 0; waited < 150; waited += 1) {
+      if ((await dyno()).state === "up") return;
+      await delay(20);
+    }
+    throw new Error(`the app does not wake:\n${platform.journal()}`);
+  };
   const log = async (): Promise<string> => (await user.mustHeroku(["logs", "-n", "500", "-a", APP])).stdout;
 
   test("is idle, and answers the next request at once, by the same process", async () => {
@@ -55,7 +62,16 @@ describe("an Eco app that nobody asks for", () => {
     );
   });
 
+  test("lets its owner in while it is awake", async () => {
+    const stopVisiting = user.visitAllAlong(APP);
+    const inside = await user.mustHeroku(["run:inside", "web.1", 'echo "in $DYNO"; ls', "-a", APP]);
+    await stopVisiting();
+    assert.match(inside.stdout, /in web\.1\r?\n[^]*index\.html/);
+  });
+
   test("answers while the control plane is dead, which sees it when it is back", async () => {
+    assert.equal((await user.page(APP)).status, 200);
+    await untilAwake();
     const id = await untilIdle();
     await platform.signal("SIGKILL");
     assert.equal((await user.page(APP)).status, 200);
