@@ -69,7 +69,7 @@ describe("the control plane ends, the apps go on", () => {
   test("a push that was being built when the control plane was killed is over, and can be repeated", async () => {
     await hold(user, folder);
     const push = user.push(folder);
-    await user.untilBuild("rock", "pending");
+    await user.untilBuilding("rock");
     await platform.signal("SIGKILL");
     assert.notEqual((await push).exitCode, 0);
     await platform.boot();
@@ -84,7 +84,7 @@ describe("the control plane ends, the apps go on", () => {
   test("a power cut in the middle of a build: the old release serves, the build has failed", async () => {
     await hold(user, folder);
     const push = user.push(folder);
-    await user.untilBuild("rock", "pending");
+    await user.untilBuilding("rock");
     await killAll(platform.home);
     assert.notEqual((await push).exitCode, 0);
     await platform.boot();

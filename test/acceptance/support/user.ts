@@ -174,6 +174,17 @@ export class User {
     }
   }
 
+  /** Until the newest build of the app does not only wait: it has said something. */
+  async untilBuilding(app: string): Promise<void> {
+    await this.untilBuild(app, "pending");
+    const { body } = await this.api("GET", `/apps/${app}/builds`);
+    const builds = body as { status: string; output_stream_url: string }[];
+    const { output_stream_url: url = "" } = builds.find(({ status }) => status === "pending") ?? {};
+    const reader = (await fetch(url)).body?.getReader();
+    await reader?.read();
+    await reader?.cancel();
+  }
+
   async untilFile(path: string, seconds = 10): Promise<void> {
     for (let waited = 0; !existsSync(path); waited += POLL_MS) {
       if (waited > seconds * 1000) throw new Error(`${path} did not appear`);
