@@ -77,3 +77,14 @@ test("what is no archive is refused", async () => {
   writeFileSync(file, "<html>not found</html>".repeat(100));
   await assert.rejects(unpack(file, into, 1000), BuildFailure);
 });
+
+test("what follows a refused entry is not read: it may be a thousand times as large as the archive", async () => {
+  const header = Buffer.alloc(512);
+  new Header({ path: "huge", type: "File", size: 64 * 1024 ** 3, mode: 0o644 }).encode(header);
+  const zeros = gzipSync(Buffer.alloc(64 * 1024 ** 2));
+  const file = join(base, "bomb.tgz");
+  writeFileSync(file, Buffer.concat([gzipSync(header), ...Array.from({ length: 200 }, () => zeros)]));
+  const before = performance.now();
+  await assert.rejects(unpack(file, mkdtempSync(join(base, "bomb-")), 1024 ** 3), /unpacks to more than the 1024M allowed/);
+  assert.ok(performance.now() - before < 3000);
+});

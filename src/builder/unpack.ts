@@ -1,9 +1,11 @@
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
 import { readdir, rename, rmdir } from "node:fs/promises";
 import { join, normalize } from "node:path";
-import { extract, type ReadEntry } from "tar";
+import { type ReadEntry, Unpack } from "tar";
 import { BuildFailure } from "./build-failure.ts";
 
-const MAX_ENTRIES = 500_000;
+const MAX_ENTRIES = 300_000;
 const KINDS = new Set(["File", "OldFile", "ContiguousFile", "Directory", "SymbolicLink", "Link", "GNUDumpDir"]);
 
 /**
@@ -27,29 +29,48 @@ export async function unpack(archive: string, into: string, maxBytes: number): P
       throw new BuildFailure(`The archive links "${entry.path}" to "${entry.linkpath}", outside of it: it is refused.`);
     }
   };
+  const parser = new Unpack({
+    cwd: into,
+    strict: true,
+    preserveOwner: false,
+    preservePaths: false,
+    filter: (_path, entry) => {
+      if (refused !== null) return false;
+      try {
+        if ("type" in entry) check(entry);
+        return true;
+      } catch (error) {
+        refused = error as BuildFailure;
+        return false;
+      }
+    },
+  });
   try {
-    await extract({
-      file: archive,
-      cwd: into,
-      strict: true,
-      preserveOwner: false,
-      preservePaths: false,
-      filter: (_path, entry) => {
-        if (refused !== null) return false;
-        try {
-          if ("type" in entry) check(entry);
-          return true;
-        } catch (error) {
-          refused = error as BuildFailure;
-          return false;
-        }
-      },
-    });
+    await feed(parser, archive, () => refused !== null);
   } catch (error) {
     if (refused === null) throw new BuildFailure(`The archive cannot be unpacked: ${(error as Error).message}`);
   }
   if (refused !== null) throw refused as BuildFailure;
   await liftSingleFolder(into);
+}
+
+/** Reads on only until the archive is refused: what follows may be a thousand times as large as the archive. */
+async function feed(parser: Unpack, archive: string, isRefused: () => boolean): Promise<void> {
+  const ended = new Promise<void>((resolve, reject) => {
+    parser.on("error", reject);
+    parser.on("close", () => resolve());
+  });
+  ended.catch(() => {});
+  for await (const chunk of createReadStream(archive)) {
+    const flows = parser.write(chunk as Buffer);
+    if (isRefused()) {
+      parser.abort(new Error("refused"));
+      return;
+    }
+    if (!flows) await Promise.race([once(parser, "drain"), ended]);
+  }
+  parser.end();
+  await ended;
 }
 
 /** Whether a name leads out of the folder that it is relative to. */
