@@ -73,9 +73,25 @@ export class Cgroups {
     };
     await set("pids", "pids.max", limits.maxProcesses);
     await set("memory", this.version === 2 ? "memory.max" : "memory.limit_in_bytes", limits.memoryBytes);
-    if (this.version === 2) await set("cpu", "cpu.weight", Math.max(1, Math.min(10_000, Math.round(100 * limits.cpuShare))));
-    else await set("cpu", "cpu.shares", Math.max(2, Math.round(STANDARD_SHARES * limits.cpuShare)));
+    await this.setShare(name, limits.cpuShare);
     return files;
+  }
+
+  /** How much of the processors the group has when others want them, relative to a standard share; no error when it is gone. */
+  async setShare(name: string, share: number): Promise<void> {
+    const [file, value] =
+      this.version === 2
+        ? [join(this.#root, this.slice, name, "cpu.weight"), Math.max(1, Math.min(10_000, Math.round(100 * share)))]
+        : [join(this.#root, "cpu", this.slice, name, "cpu.shares"), Math.max(2, Math.round(STANDARD_SHARES * share))];
+    await writeFile(file, String(value)).catch(() => {});
+  }
+
+  /** Processor time of the group since its beginning; null: there is no such group, or nobody counts. */
+  async cpuMilliseconds(name: string): Promise<number | null> {
+    const file = this.version === 2 ? [this.slice, name, "cpu.stat"] : ["cpuacct", this.slice, name, "cpuacct.usage"];
+    const text = await readFile(join(this.#root, ...file), "utf8").catch(() => null);
+    if (text === null) return null;
+    return this.version === 2 ? counterOf(text, "usage_usec") / 1e3 : Number(text) / 1e6;
   }
 
   /** Lets the processes of a group have at most this part of one processor, where the kernel can hold them to it. */

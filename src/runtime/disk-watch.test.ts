@@ -11,7 +11,7 @@ test("when the disk runs full, the dyno that has written most is ended, one at a
   const facts = new Map<string, DynoFact>();
   const written = new Map<string, number>();
   const add = (dynoId: string, megabytes: number): void => {
-    const identity = { appId: `app-${dynoId}`, process: "web.1", quotaBytes: 0 };
+    const identity = { appId: `app-${dynoId}`, process: "web.1", quotaBytes: 0, cpuShare: 1 };
     facts.set(dynoId, { ...launchingFact(`app-${dynoId}`), phase: "running", identity });
     written.set(`/dynos/${dynoId}`, megabytes * MIB);
   };

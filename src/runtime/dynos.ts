@@ -243,8 +243,8 @@ export class Dynos {
   }
 
   #identify(record: DynoRecord): NonNullable<DynoFact["identity"]> {
-    const quotaBytes = this.#options.store.limits(record.size).memoryBytes;
-    return { appId: record.app_id, process: record.name, quotaBytes };
+    const { memoryBytes: quotaBytes, cpuShare } = this.#options.store.limits(record.size);
+    return { appId: record.app_id, process: record.name, quotaBytes, cpuShare };
   }
 
   #begin(record: DynoRecord): DynoFact {

@@ -16,8 +16,8 @@ export interface DynoFact {
   killed: boolean;
   /** It was started by an earlier control plane. */
   adopted: boolean;
-  /** Where the log speaks of it, and the memory of its size; null before its row is known. */
-  identity: { appId: string; process: string; quotaBytes: number } | null;
+  /** Where the log speaks of it, and the memory and share of its size; null before its row is known. */
+  identity: { appId: string; process: string; quotaBytes: number; cpuShare: number } | null;
   /** All its processes are stopped in place. */
   frozen: boolean;
   /** Refused processes that the log has told of, and when it last told of a limit. */

@@ -27,6 +27,10 @@ export interface Driver {
   usage(dynoId: string): Promise<DynoUsage | null>;
   /** Also for a while after the dyno's end, until it is removed. */
   strain(dyno: StartedDyno): Promise<DynoStrain>;
+  /** Processor time since the start, at little cost; null: it is gone, or nobody counts. */
+  cpuMilliseconds(dynoId: string): Promise<number | null>;
+  /** What the dyno has of the processors from now on when others want them: `DynoLimits.cpuShare`, or less. */
+  setShare(dynoId: string, share: number): Promise<void>;
   /** Calls back with each exit; the returned function ends the watching. */
   watch(onExit: (exit: { dynoId: string; exitCode: number }) => void): () => void;
   /** Removes what is left of an exited dyno: writable layer, mounts, network. The log stays until `logplex` has read it. */

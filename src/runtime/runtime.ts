@@ -7,6 +7,7 @@ import { Dynos } from "./dynos.ts";
 import { terminalOf } from "./environment.ts";
 import { Life, newRecord } from "./life.ts";
 import { DiskWatch } from "./disk-watch.ts";
+import { CpuWatch } from "./cpu-watch.ts";
 import { LimitWatch } from "./limit-watch.ts";
 import { Insides, type InsideSession } from "./insides.ts";
 import { MemoryWatch } from "./memory-watch.ts";
@@ -91,6 +92,7 @@ class ReconcilingRuntime implements Runtime {
   readonly #reconciler: Reconciler;
   readonly #waitingRoom: WaitingRoom;
   readonly #memoryWatch: MemoryWatch;
+  readonly #cpuWatch: CpuWatch;
   readonly #limitWatch: LimitWatch;
   readonly #insides: Insides;
   readonly #diskWatch: DiskWatch;
@@ -126,6 +128,7 @@ class ReconcilingRuntime implements Runtime {
     this.#waitingRoom = new WaitingRoom(clock);
     this.#insides = new Insides({ driver, log, clock, journal });
     this.#memoryWatch = new MemoryWatch({ driver, dynos: this.#dynos, log, clock, journal });
+    this.#cpuWatch = new CpuWatch({ driver, dynos: this.#dynos, clock, journal });
     this.#limitWatch = new LimitWatch({ dynos: this.#dynos, clock, journal });
     this.#diskWatch = new DiskWatch({ folder: join(options.logsFolder, "live"), dynos: this.#dynos, log, clock, journal });
     const ended = (dynoId: string, exitCode: number | null): void => this.#oneEnded(dynoId, exitCode);
@@ -166,6 +169,7 @@ class ReconcilingRuntime implements Runtime {
     });
     this.#fullPasses = this.#passForEver();
     this.#memoryWatch.start();
+    this.#cpuWatch.start();
     this.#limitWatch.start();
     this.#diskWatch.start();
   }
@@ -177,6 +181,7 @@ class ReconcilingRuntime implements Runtime {
     await this.#fullPasses;
     await this.#switches.close();
     await this.#memoryWatch.stop();
+    await this.#cpuWatch.stop();
     await this.#limitWatch.stop();
     await this.#diskWatch.stop();
     await this.#dynos.close();

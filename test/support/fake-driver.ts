@@ -94,6 +94,18 @@ export class FakeDriver implements Driver {
     return this.used;
   }
 
+  /** Processor time of every dyno, and the shares that were set. */
+  cpu: number | null = null;
+  readonly shares: number[] = [];
+
+  async cpuMilliseconds(): Promise<number | null> {
+    return this.cpu;
+  }
+
+  async setShare(_: string, share: number): Promise<void> {
+    this.shares.push(share);
+  }
+
   /** The limits that every dyno has come up against. */
   strained: DynoStrain = { maxProcesses: null, refusedProcesses: 0, disk: null };
 

@@ -66,6 +66,8 @@ export async function createOciDriver(options: OciOptions): Promise<OciDriver> {
     thawFiles: (dynoId) => machine.cgroups.thawFiles(dynoId),
     list: async () => await machine.folders.observe(),
     usage: async (dynoId) => await machine.cgroups.usage(dynoId),
+    cpuMilliseconds: async (dynoId) => await machine.cgroups.cpuMilliseconds(dynoId),
+    setShare: async (dynoId, share) => await machine.cgroups.setShare(dynoId, share),
     strain: async ({ dynoId, pid }) => ({
       ...(await machine.cgroups.processLimit(dynoId)),
       disk: await layerUse(machine, dynoId, pid),

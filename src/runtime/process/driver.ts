@@ -60,6 +60,8 @@ export async function createProcessDriver(options: ProcessOptions): Promise<Proc
     thawFiles: (dynoId) => host.cgroups?.thawFiles(dynoId) ?? [],
     list: async () => await host.folders.observe(),
     usage: async (dynoId) => await host.usage(dynoId),
+    cpuMilliseconds: async (dynoId) => (await host.cgroups?.cpuMilliseconds(dynoId)) ?? null,
+    setShare: async (dynoId, share) => await host.cgroups?.setShare(dynoId, share),
     strain: async ({ dynoId }) => await host.strain(dynoId),
     watch: (onExit) => {
       const endings = [watchExits(host.folders, options.clock, options.journal, onExit), boundLogs(host)];
