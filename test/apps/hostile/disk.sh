@@ -1,0 +1,1 @@
+while :; do cat /dev/zero >> /tmp/zeros; done 2>/dev/null

@@ -1,0 +1,3 @@
+trap "" TERM
+
+while :; do sleep 1; done
