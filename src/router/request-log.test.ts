@@ -214,6 +214,7 @@ describe("lines of the router's log", () => {
       {
         appId: "app-id",
         at: new Date(1700000000123),
+        failed: false,
         message:
           'at=info method=GET path="/" host=x.localhost request_id=some-id fwd="1.2.3.4" dyno=web.2 connect=2ms service=4ms status=200 bytes=5 protocol=http2.0 tls=true tls_version=tls1.3',
       },
