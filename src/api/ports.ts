@@ -4,9 +4,10 @@ import type { Outputs } from "../kernel/output.ts";
 /** What the API asks of rooms it may not import; wired in `bin/`. */
 export interface ApiPorts {
   logs: LogReader;
-  /** Runs a program in a running dyno for the client that comes with the secret of this digest. */
+  /** Runs a program in a running dyno for the client that comes with the secret of this digest. Throws a Refusal: too many run already. */
   runInside(order: {
     appId: string;
+    ownerId: string;
     dynoId: string;
     process: string;
     command: string;

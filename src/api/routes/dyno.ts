@@ -60,7 +60,8 @@ export function registerDynoRoutes(app: Api, { platform, ports }: ApiDeps): void
       const run = await orderInside(platform, found.id, identity, params.dyno, orderOf(body));
       const { dyno, attachUrl, command, env, digest } = run;
       const hasTerminal = body.force_no_tty !== true;
-      ports.runInside({ appId: found.id, dynoId: dyno.id, process: dyno.name, command, env, digest, hasTerminal });
+      const place = { appId: found.id, ownerId: found.owner_id, dynoId: dyno.id, process: dyno.name };
+      ports.runInside({ ...place, command, env, digest, hasTerminal });
       void reply.status(201);
       return { ...dynoResource(found, dyno, { attachUrl }), command };
     },
