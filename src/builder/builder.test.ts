@@ -199,7 +199,12 @@ for (const kind of ["namespaces", "plain"] as const) {
     test("is stopped with a reason: time, output, cancellation", async () => {
       const slow = buildpack("slow", "sleep 60");
       const flood = buildpack("flood", "yes flood");
-      using short = testBuilds({ sandbox, ...uid, trustedOrigins: [origin], limits: { milliseconds: 1500, outputBytes: 10_000 } });
+      using short = testBuilds({
+        sandbox,
+        ...uid,
+        trustedOrigins: [origin],
+        limits: { milliseconds: 1500, outputBytes: 10_000 },
+      });
       const late = await short.build({ a: "" }, { buildpacks: [slow] });
       assert.match(
         late.output,

@@ -76,3 +76,17 @@ test(
     assert.equal(outputs.isLive("/dev/full"), false);
   },
 );
+
+test("a follower that comes while the file is being opened does not take it for an ended one", async () => {
+  await inFolder(async (path) => {
+    const outputs = new Outputs();
+    const begun = outputs.begin(path);
+    const text = all(outputs.follow(path));
+    await begun;
+    await outputs.write(path, "first\n");
+    const later = all(outputs.follow(path));
+    await outputs.write(path, "second\n");
+    await outputs.end(path);
+    assert.deepEqual([await text, await later], ["first\nsecond\n", "first\nsecond\n"]);
+  });
+});

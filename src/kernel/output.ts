@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 
 interface Live {
-  handle: FileHandle;
+  handle: Promise<FileHandle>;
   size: number;
   tail: Promise<void>;
   waiting: Set<() => void>;
@@ -14,17 +14,23 @@ interface Live {
  */
 export class Outputs {
   readonly #live = new Map<string, Live>();
-  readonly #beginning = new Map<string, Promise<void>>();
 
   /** Begins (truncates) the file at `path`, mode 0600. No effect on one that is being written already. */
   async begin(path: string): Promise<void> {
-    if (this.#live.has(path)) return;
-    let beginning = this.#beginning.get(path);
-    if (beginning === undefined) {
-      beginning = this.#open(path).finally(() => this.#beginning.delete(path));
-      this.#beginning.set(path, beginning);
+    let live = this.#live.get(path);
+    if (live === undefined) {
+      const handle = open(path, "w", 0o600);
+      // Live before the file is there: whoever finds the file must not take it for one that has ended.
+      live = { handle, size: 0, tail: handle.then(() => {}).catch(() => {}), waiting: new Set() };
+      this.#live.set(path, live);
     }
-    await beginning;
+    try {
+      await live.handle;
+    } catch (error) {
+      this.#live.delete(path);
+      wake(live);
+      throw error;
+    }
   }
 
   /** Appends; order is kept. Resolves when the bytes are in the file, or the disk has refused them. No effect after `end`. */
@@ -34,8 +40,9 @@ export class Outputs {
     const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
     live.tail = live.tail.then(async () => {
       try {
+        const handle = await live.handle;
         for (let at = 0; at < bytes.length;) {
-          const { bytesWritten } = await live.handle.write(bytes, at);
+          const { bytesWritten } = await handle.write(bytes, at);
           at += bytesWritten;
           live.size += bytesWritten;
         }
@@ -54,16 +61,11 @@ export class Outputs {
     await live.tail;
     this.#live.delete(path);
     wake(live);
-    await live.handle.close();
+    await (await live.handle).close();
   }
 
   isLive(path: string): boolean {
     return this.#live.has(path);
-  }
-
-  async #open(path: string): Promise<void> {
-    const handle = await open(path, "w", 0o600);
-    this.#live.set(path, { handle, size: 0, tail: Promise.resolve(), waiting: new Set() });
   }
 
   /** Everything in the file and, while it is being written, everything that comes. Ends at once when there is no such file. */
