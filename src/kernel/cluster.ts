@@ -45,6 +45,7 @@ const DEFAULT_MAX_CONNECTIONS = 40;
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const POLL_MS = 10;
+const STILL_IN_USE_MS = 100;
 const WATCH_MS = 1000;
 /** `sun_path` holds 107 bytes; the socket's own name takes its share. */
 const MAX_SOCKET_FOLDER_LENGTH = 107 - "/.s.PGSQL.5432.lock".length;
@@ -68,7 +69,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     const binaries = findBinaries(options.data);
     await initialise(options, binaries, user);
     clearStaleLocks(options);
-    server = await launch(options, binaries, user);
+    server = await launchWhenFree(options, binaries, user);
   }
   const { pid } = server;
   await ensureDatabase(options);
@@ -202,6 +203,18 @@ async function initialise(options: ClusterOptions, binaries: string, user: OsUse
   await mustRun([join(binaries, "initdb"), "-D", half, "-U", SUPERUSER, ...flags], { cwd: "/", env, ...user });
   rmSync(options.data, { recursive: true, force: true });
   renameSync(half, options.data);
+}
+
+/** Children of a server that was killed hold its shared memory until they have noticed: a moment, on a busy machine seconds. */
+async function launchWhenFree(options: ClusterOptions, binaries: string, user: OsUser | undefined): Promise<Server> {
+  for (let waited = 0; ; waited += STILL_IN_USE_MS) {
+    try {
+      return await launch(options, binaries, user);
+    } catch (error) {
+      if (waited >= START_TIMEOUT_MS || !/shared memory block .* is still in use/.test(String(error))) throw error;
+      await systemClock.sleep(STILL_IN_USE_MS);
+    }
+  }
 }
 
 async function launch(options: ClusterOptions, binaries: string, user: OsUser | undefined): Promise<Server> {
