@@ -19,6 +19,9 @@ for (const root of ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]) {
     const child = spawn("/bin/sh", ["-c", JOIN, "sh", ...files], { stdio: ["ignore", "pipe", "ignore"] });
     await once(child.stdout, "data");
     assert.ok((await cgroups.processes("one")).length >= 3);
+    await cgroups.weigh(3);
+    const shares = join(root, "cpu", cgroups.slice, "cpu.shares");
+    if (existsSync(shares)) assert.equal((await readFile(shares, "utf8")).trim(), "3072");
     const pids = join(root, cgroups.version === 2 ? "" : "pids", cgroups.slice, "one", "pids.max");
     if (existsSync(pids)) assert.equal((await readFile(pids, "utf8")).trim(), "20");
     assert.equal(await cgroups.memoryKills("one"), 0);

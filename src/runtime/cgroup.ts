@@ -64,6 +64,15 @@ export class Cgroups {
     for (const tree of this.#trees) await writeFile(join(tree, this.slice, name, "cgroup.procs"), String(pid));
   }
 
+  /**
+   * Gives all groups together the weight of one ordinary program for each processor, as Kubernetes gives its pods. With version 1, one
+   * group has the weight of a single program, however many processors its programs need; version 2 parts the machine between services.
+   */
+  async weigh(processors: number): Promise<void> {
+    if (this.version === 2) return;
+    await writeFile(join(this.#root, "cpu", this.slice, "cpu.shares"), String(STANDARD_SHARES * processors)).catch(() => {});
+  }
+
   /** Like `create`, with the dyno's limits. A limit the kernel does not know is left out. */
   async createLimited(name: string, limits: DynoLimits): Promise<string[]> {
     const files = await this.create(name);

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../kernel/clock.ts";
@@ -89,6 +89,7 @@ export async function openMachine(options: OciOptions): Promise<Machine> {
   await cgroups.create(MONITORS).catch((error: unknown) => {
     throw new Error("containers need control groups, and /sys/fs/cgroup is not writable", { cause: error });
   });
+  await cgroups.weigh(availableParallelism());
   return {
     options,
     folders,
