@@ -91,7 +91,8 @@ describe("the course with a Flask app", () => {
     await heroku("ps:scale", "web=0");
     const none = await user.untilPage(app, ({ status }) => status === 503);
     assert.match(none.body, /Application error|no web/i);
-    assert.match(await heroku("ps"), /No dynos/);
+    // It is stopped when its last requests are over, half a second after the router has turned away from it.
+    await user.untilOutput(["ps", "-a", app], /No dynos/);
     await heroku("ps:scale", "web=1");
     await user.untilPage(app, ({ status }) => status === 200);
     await user.untilOutput(["logs", "-n", "1500", "-a", app], /heroku\[router\]: .*at=error.*code=H14/);
